@@ -1,0 +1,36 @@
+//! The decisions of multi-factor authentication, as values.
+//!
+//! Nothing here reads a clock, draws a random number, waits, or talks to anybody: a value and an
+//! input go in, a value and effects come out. Time and random bytes are arguments. Whoever runs
+//! the effects (the service, a test, another program) holds all the I/O.
+//!
+//! Read in this order: who ([`subject`]), the first factor ([`password`]), the second
+//! ([`totp`], [`budget`], [`enrolment`], [`attempt`]), what one holds afterwards ([`token`]), and what one may do
+//! with it ([`privilege`]).
+
+mod id;
+mod secret;
+mod time;
+
+pub mod attempt;
+pub mod budget;
+pub mod enrolment;
+pub mod invalid;
+pub mod mfa;
+pub mod password;
+pub mod privilege;
+pub mod subject;
+pub mod token;
+pub mod totp;
+pub mod user;
+
+pub use attempt::{Attempt, ClaimedStep, Effect, Input, Refusal, StepToClaim, Verdict, WrongGuess};
+pub use budget::GuessBudget;
+pub use id::{DeviceId, MfaProviderId, RoleId, SeedId, SessionId, UserId};
+pub use invalid::{FieldError, FieldErrors};
+pub use secret::Secret;
+pub use subject::{DistinguishedName, NameKey, UserName};
+pub use time::Timestamp;
+pub use token::{NewToken, Token, TokenHash, TokenKind, TokenRecord};
+pub use totp::{Otp, Seed, TotpStep};
+pub use user::User;

@@ -1,0 +1,72 @@
+//! The REST API, as a thin adapter: parse into types of the domain, call the service, convert
+//! back. No decision is made here but which status an outcome has.
+//!
+//! The order of checks is the same for every route: is there such a route (404) and method (405),
+//! does the client speak our versions (406), is the token good (401) and its bearer allowed (403),
+//! is the body JSON of the right shape (400), do its values make sense (422), and does what it is
+//! about exist (404) or stand in the way (409).
+
+mod accept;
+mod bearer;
+mod body;
+mod client;
+mod convert;
+mod error;
+mod health;
+mod list;
+mod request;
+mod routes;
+
+pub use client::TrustedProxies;
+pub use health::Readiness;
+pub use request::RequestId;
+
+use std::sync::Arc;
+
+use axum::Router;
+use vestibule_service::Service;
+
+/// What an operator may have clients told.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// Shown after a sign-in.
+    pub message_of_the_day: Option<String>,
+    /// Shown before a sign-in.
+    pub banner: Option<String>,
+    /// `hosted` or `connected`.
+    pub ztp_collective_type: Option<String>,
+    /// `standard` or `demo`.
+    pub ztp_account_type: Option<String>,
+    /// Whether certificate revocation lists are on.
+    pub crl_enabled: Option<bool>,
+}
+
+/// What the routes share.
+#[derive(Clone)]
+pub(crate) struct App {
+    service: Service,
+    site: Arc<Site>,
+}
+
+/// All routes: the API under `/admin`, `/livez` and `/readyz` beside it.
+pub fn router(
+    service: Service,
+    site: Site,
+    proxies: TrustedProxies,
+    readiness: Readiness,
+) -> Router {
+    let app = App {
+        service,
+        site: Arc::new(site),
+    };
+    Router::new()
+        .nest("/admin", routes::api())
+        .with_state(app.clone())
+        .merge(health::routes(app.service, readiness))
+        .fallback(error::no_such_route)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(axum::middleware::from_fn_with_state(
+            proxies,
+            request::envelope,
+        ))
+}

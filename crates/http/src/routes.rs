@@ -1,0 +1,61 @@
+//! The routes of the API.
+
+mod admin_mfa;
+mod authentication;
+mod local_users;
+mod names;
+mod providers;
+mod seeds;
+
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
+use axum::middleware::{from_fn, map_response};
+use axum::response::Response;
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use vestibule_wire::Version;
+
+use crate::{App, accept, error};
+
+/// Everything under `/admin`.
+pub(crate) fn api() -> Router<App> {
+    Router::new()
+        .route("/login", post(authentication::login))
+        .route("/authentication", post(authentication::start))
+        .route(
+            "/authentication/otp/initialize",
+            post(authentication::initialize_otp),
+        )
+        .route("/authentication/otp", post(authentication::finish_otp))
+        .route("/authentication/logout", post(authentication::log_out))
+        .route("/authorization", get(authentication::authorize))
+        .route("/identity-providers/names", get(names::list))
+        .route("/mfa-providers", get(providers::list))
+        .route("/mfa-providers/{id}", get(providers::get))
+        .route(
+            "/admin-mfa-settings",
+            get(admin_mfa::get)
+                .put(admin_mfa::put)
+                .delete(admin_mfa::delete),
+        )
+        .route("/otp/seeds", get(seeds::list))
+        .route("/otp/seeds/{dn}", delete(seeds::delete))
+        .route(
+            "/local-users",
+            get(local_users::list).post(local_users::add),
+        )
+        .route_layer(from_fn(accept::versions))
+        // Any `Accept` is fine here: this is how a client finds out what to send.
+        .route("/version", get(async || Json(Version::OURS)))
+        .fallback(error::no_such_route)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(map_response(not_to_be_kept))
+}
+
+/// Answers hold tokens and names: nobody on the way may keep them.
+async fn not_to_be_kept(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

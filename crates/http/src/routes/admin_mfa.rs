@@ -1,0 +1,46 @@
+//! The settings of the second factor for administrators.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use vestibule_engine::privilege::{PrivilegeType, Target};
+use vestibule_service::AdminMfaUpdate;
+use vestibule_wire as wire;
+
+use crate::App;
+use crate::bearer::BearerToken;
+use crate::body::RawBody;
+use crate::convert;
+use crate::error::ApiResult;
+
+pub(super) async fn get(
+    State(app): State<App>,
+    BearerToken(token): BearerToken,
+) -> ApiResult<Json<wire::AdminMfaSettings>> {
+    let caller = app.service.caller(&token).await?;
+    let settings = app.service.admin_mfa(&caller).await?;
+    Ok(Json(convert::admin_mfa(settings)))
+}
+
+pub(super) async fn put(
+    State(app): State<App>,
+    BearerToken(token): BearerToken,
+    body: RawBody,
+) -> ApiResult<StatusCode> {
+    let caller = app.service.caller(&token).await?;
+    caller.must(PrivilegeType::Edit, Target::GlobalSetting)?;
+    let input: wire::AdminMfaSettingsInput = body.json().await?;
+    let exempted = input.exempted_users.unwrap_or_default();
+    let update = AdminMfaUpdate::new(input.provider_id.as_deref(), &exempted)?;
+    app.service.set_admin_mfa(&caller, update).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn delete(
+    State(app): State<App>,
+    BearerToken(token): BearerToken,
+) -> ApiResult<StatusCode> {
+    let caller = app.service.caller(&token).await?;
+    app.service.reset_admin_mfa(&caller).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

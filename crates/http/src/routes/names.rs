@@ -1,0 +1,20 @@
+//! What one can sign in with.
+
+use axum::Json;
+use axum::extract::State;
+use vestibule_engine::subject::LOCAL_PROVIDER;
+use vestibule_wire::{IdentityProviderName, IdentityProviderNames, IdentityProviderType};
+
+use crate::App;
+
+pub(super) async fn list(State(app): State<App>) -> Json<IdentityProviderNames> {
+    Json(IdentityProviderNames {
+        data: vec![IdentityProviderName {
+            name: LOCAL_PROVIDER.to_owned(),
+            display_name: LOCAL_PROVIDER.to_owned(),
+            kind: IdentityProviderType::Credentials,
+            certificate_priorities: Vec::new(),
+        }],
+        banner_message: app.site.banner.clone(),
+    })
+}

@@ -1,0 +1,40 @@
+//! Seeds.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use vestibule_engine::privilege::{PrivilegeType, Target};
+use vestibule_service::{Missing, ServiceError};
+use vestibule_wire as wire;
+
+use crate::App;
+use crate::bearer::BearerToken;
+use crate::convert;
+use crate::error::ApiResult;
+use crate::list::ListRequest;
+
+pub(super) async fn list(
+    State(app): State<App>,
+    BearerToken(token): BearerToken,
+    RawQuery(query): RawQuery,
+) -> ApiResult<Json<wire::List<wire::OtpSeed>>> {
+    let caller = app.service.caller(&token).await?;
+    let request = ListRequest::read(query.as_deref()).by_name_only();
+    let listing = app.service.seeds(&caller, &request.query).await?;
+    Ok(Json(
+        request.answer(listing, "username", |seed| convert::seed(&seed)),
+    ))
+}
+
+pub(super) async fn delete(
+    State(app): State<App>,
+    BearerToken(token): BearerToken,
+    Path(dn): Path<String>,
+) -> ApiResult<StatusCode> {
+    let caller = app.service.caller(&token).await?;
+    caller.must(PrivilegeType::Delete, Target::OtpSeed)?;
+    // Nobody can have a name that is none.
+    let name = dn.parse().or(Err(ServiceError::NotFound(Missing::Seed)))?;
+    app.service.reset_seed(&caller, &name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

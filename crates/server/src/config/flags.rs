@@ -1,0 +1,47 @@
+//! The flags with which every command that needs the server's settings can be called.
+
+use std::path::PathBuf;
+
+/// Settings on the command line. Each wins over its variable, which wins over the file.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "these are shown by --help as they are")]
+#[command(next_help_heading = "Settings (a flag wins over its variable, a variable over the file)")]
+pub struct Flags {
+    /// File of settings [env: VESTIBULE_CONFIG; default: vestibule.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where to listen; port 0 takes a free one [env: VESTIBULE_LISTEN; default: 127.0.0.1:8443]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<String>,
+    /// What has to be kept [env: VESTIBULE_DATA_DIR; default: ./vestibule-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// `sqlite:FILE`, `postgres://…` or `memory:` [env: VESTIBULE_DATABASE_URL; default: a file in
+    /// the data directory]
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// Speak HTTP without TLS, behind a proxy that does TLS [env: VESTIBULE_HTTP]
+    #[arg(long)]
+    pub http: bool,
+    /// Certificate chain, PEM [env: VESTIBULE_TLS_CERT; default: a self-signed one in the data directory]
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<String>,
+    /// Its private key, PEM [env: VESTIBULE_TLS_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<String>,
+}
+
+impl Flags {
+    /// What was given for a flag.
+    pub(super) fn get(&self, flag: &str) -> Option<&str> {
+        match flag {
+            "--listen" => self.listen.as_deref(),
+            "--data-dir" => self.data_dir.as_deref(),
+            "--database-url" => self.database_url.as_deref(),
+            "--http" => self.http.then_some("true"),
+            "--tls-cert" => self.tls_cert.as_deref(),
+            "--tls-key" => self.tls_key.as_deref(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Networks whose word about the client's address is taken.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// A network in CIDR notation: `10.0.0.0/8`, `fd00::/8`, or a single address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Network {
+    base: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// Whether an address lies in it. An IPv4 address that came in IPv6 clothes is IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_ipv4() == self.base.is_ipv4() && masked(address, self.prefix) == self.base
+    }
+}
+
+/// The address with all bits after the prefix cleared.
+fn masked(address: IpAddr, prefix: u8) -> IpAddr {
+    let prefix = u32::from(prefix);
+    match address {
+        IpAddr::V4(v4) => {
+            let mask = u32::MAX.checked_shl(32 - prefix.min(32)).unwrap_or(0);
+            IpAddr::V4((v4.to_bits() & mask).into())
+        }
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX.checked_shl(128 - prefix.min(128)).unwrap_or(0);
+            IpAddr::V6((v6.to_bits() & mask).into())
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.base, self.prefix)
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("\"{text}\" is not a network such as \"10.0.0.0/8\" or \"fd00::/8\"");
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| bad())?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            None => longest,
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits
+                .parse()
+                .ok()
+                .filter(|&n| n <= longest)
+                .ok_or_else(bad)?,
+            Some(_) => return Err(bad()),
+        };
+        let network = Self {
+            base: masked(address, prefix),
+            prefix,
+        };
+        if network.base != address {
+            // Either the address or the prefix is not what was meant, and one of them trusts more.
+            return Err(format!(
+                "\"{text}\" has bits set after its prefix: did you mean \"{network}\"?"
+            ));
+        }
+        Ok(network)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(network: &str, address: &str, inside: bool) {
+        let network: Network = network.parse().unwrap();
+        assert_eq!(
+            network.contains(address.parse().unwrap()),
+            inside,
+            "{address} in {network}"
+        );
+    }
+
+    #[test]
+    fn inside_and_outside() {
+        check("10.0.0.0/8", "10.255.0.1", true);
+        check("10.0.0.0/8", "11.0.0.1", false);
+        check("10.0.0.0/8", "::ffff:10.0.0.1", true);
+        check("0.0.0.0/0", "192.0.2.1", true);
+        check("0.0.0.0/0", "2001:db8::1", false);
+        check("192.0.2.7", "192.0.2.7", true);
+        check("192.0.2.7", "192.0.2.6", false);
+        check("fd00::/8", "fdff::1", true);
+        check("::/0", "2001:db8::1", true);
+        check("::1/128", "::1", true);
+    }
+
+    #[test]
+    fn what_is_none() {
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "::/129",
+            "host/8",
+            "10.0.0.1/8",
+        ] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The settings by name: what each is called on the command line, in the environment and in the
+//! file.
+
+/// One setting and its names.
+#[derive(Debug)]
+pub(super) struct Setting {
+    /// In the file; `section.name` within a section.
+    pub(super) key: &'static str,
+    /// In the environment.
+    pub(super) variable: Option<&'static str>,
+    /// On the command line.
+    pub(super) flag: Option<&'static str>,
+}
+
+const fn everywhere(key: &'static str, variable: &'static str, flag: &'static str) -> Setting {
+    Setting {
+        key,
+        variable: Some(variable),
+        flag: Some(flag),
+    }
+}
+
+const fn in_file(key: &'static str) -> Setting {
+    Setting {
+        key,
+        variable: None,
+        flag: None,
+    }
+}
+
+pub(super) const LISTEN: Setting = everywhere("listen", "VESTIBULE_LISTEN", "--listen");
+pub(super) const DATA_DIR: Setting = everywhere("data_dir", "VESTIBULE_DATA_DIR", "--data-dir");
+pub(super) const DATABASE_URL: Setting =
+    everywhere("database_url", "VESTIBULE_DATABASE_URL", "--database-url");
+pub(super) const HTTP: Setting = everywhere("http", "VESTIBULE_HTTP", "--http");
+pub(super) const TLS_CERT: Setting = everywhere("tls_cert", "VESTIBULE_TLS_CERT", "--tls-cert");
+pub(super) const TLS_KEY: Setting = everywhere("tls_key", "VESTIBULE_TLS_KEY", "--tls-key");
+pub(super) const MASTER_KEY_FILE: Setting = Setting {
+    key: "master_key_file",
+    variable: Some("VESTIBULE_MASTER_KEY_FILE"),
+    flag: None,
+};
+pub(super) const TOKENS_PARTIAL: Setting = in_file("tokens.partial");
+pub(super) const TOKENS_SESSION: Setting = in_file("tokens.session");
+pub(super) const MESSAGE_OF_THE_DAY: Setting = in_file("login.message_of_the_day");
+pub(super) const BANNER: Setting = in_file("login.banner");
+pub(super) const ZTP_COLLECTIVE_TYPE: Setting = in_file("login.ztp_collective_type");
+pub(super) const ZTP_ACCOUNT_TYPE: Setting = in_file("login.ztp_account_type");
+pub(super) const CRL_ENABLED: Setting = in_file("login.crl_enabled");
+pub(super) const TRUSTED_PROXIES: Setting = in_file("proxies.trusted");
+pub(super) const SIGN_IN_FAILURES: Setting = in_file("limits.sign_in_failures_per_minute");
+pub(super) const CONNECTIONS: Setting = in_file("limits.connections");
+pub(super) const HASH_QUEUE: Setting = in_file("limits.hash_queue");
+pub(super) const TOTP_ISSUER: Setting = in_file("totp.issuer");
+pub(super) const ENROLLMENT_WITHIN: Setting = in_file("enrollment.within");
+
+/// All that may stand in the file.
+pub(super) const ALL: [&Setting; 20] = [
+    &LISTEN,
+    &DATA_DIR,
+    &DATABASE_URL,
+    &HTTP,
+    &TLS_CERT,
+    &TLS_KEY,
+    &MASTER_KEY_FILE,
+    &TOKENS_PARTIAL,
+    &TOKENS_SESSION,
+    &MESSAGE_OF_THE_DAY,
+    &BANNER,
+    &ZTP_COLLECTIVE_TYPE,
+    &ZTP_ACCOUNT_TYPE,
+    &CRL_ENABLED,
+    &TRUSTED_PROXIES,
+    &SIGN_IN_FAILURES,
+    &CONNECTIONS,
+    &HASH_QUEUE,
+    &TOTP_ISSUER,
+    &ENROLLMENT_WITHIN,
+];
+
+/// The variable with the path of the file.
+pub(super) const CONFIG: &str = "VESTIBULE_CONFIG";
+/// The variables with the password of `admin`, which has no place in a file of settings.
+pub(super) const ADMIN_PASSWORD: &str = "VESTIBULE_ADMIN_PASSWORD";
+pub(super) const ADMIN_PASSWORD_FILE: &str = "VESTIBULE_ADMIN_PASSWORD_FILE";
+/// What is logged; see [`crate::logging`].
+const LOG: &str = "VESTIBULE_LOG";
+
+/// Whether a variable of ours is one that we read.
+pub(super) fn is_known_variable(name: &str) -> bool {
+    [CONFIG, ADMIN_PASSWORD, ADMIN_PASSWORD_FILE, LOG].contains(&name)
+        || ALL.iter().any(|setting| setting.variable == Some(name))
+        || comes_from_kubernetes(name)
+}
+
+/// Kubernetes puts these into every container beside a service that is named `vestibule`.
+fn comes_from_kubernetes(name: &str) -> bool {
+    let of_service = name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT");
+    of_service || name.ends_with("_PORT") || name.contains("_PORT_")
+}
+
+/// What may stand in a section, `""` being the top of the file.
+pub(super) fn names_in(section: &str) -> Vec<&'static str> {
+    let mut names: Vec<&str> = ALL
+        .iter()
+        .filter_map(|setting| match setting.key.split_once('.') {
+            Some((of, name)) if of == section => Some(name),
+            Some((of, _)) if section.is_empty() => Some(of),
+            None if section.is_empty() => Some(setting.key),
+            Some(_) | None => None,
+        })
+        .collect();
+    names.dedup();
+    names
+}
+
+/// Whether the file has a section of this name.
+pub(super) fn is_section(name: &str) -> bool {
+    ALL.iter().any(|setting| {
+        setting
+            .key
+            .split_once('.')
+            .is_some_and(|(of, _)| of == name)
+    })
+}

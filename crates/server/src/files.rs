@@ -1,0 +1,167 @@
+//! Files that only we may read, and the directory that they are in.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use vestibule_engine::Secret;
+
+/// Why a secret in a file is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The system says no.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// Others could have read it, or could have put it there.
+    #[error(
+        "is open to others (mode {mode:04o}): run `chmod 600` on it, and think about who may have read it"
+    )]
+    Open {
+        /// The permission bits.
+        mode: u32,
+    },
+    /// There is nothing in it.
+    #[error("is empty")]
+    Empty,
+}
+
+/// Makes a directory that only we may enter, with those above it, unless it is there.
+///
+/// # Errors
+/// What the system says.
+pub fn make_private_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes a file that only we may read, with all of its contents or not at all, and durably.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] if there is a file of that name, which is not touched.
+pub fn create_private(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let draft = write_draft(path, contents)?;
+    // A link fails if the name is taken, which a rename does not.
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    linked?;
+    sync_directory_of(path)
+}
+
+/// Puts a private file in the place of whatever has that name, at one instant and durably.
+///
+/// # Errors
+/// What the system says.
+pub fn replace_private(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let draft = write_draft(path, contents)?;
+    fs::rename(&draft, path)?;
+    sync_directory_of(path)
+}
+
+fn write_draft(path: &Path, contents: &[u8]) -> io::Result<PathBuf> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.draft", std::process::id()));
+    let draft = path.with_file_name(name);
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    Ok(draft)
+}
+
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        Some(_) | None => File::open(".")?.sync_all(),
+    }
+}
+
+/// Reads a text that nobody else may read.
+///
+/// What belongs to root and is readable by a group of ours is accepted: that is how systemd and
+/// Kubernetes hand a secret to a process that is not root.
+///
+/// # Errors
+/// Why it is not taken.
+pub fn read_private(path: &Path) -> Result<Secret<String>, ReadError> {
+    let metadata = fs::metadata(path)?;
+    let mode = metadata.mode() & 0o777;
+    let handed_by_root = metadata.uid() == 0 && !rustix::process::geteuid().is_root();
+    let allowed = if handed_by_root { 0o740 } else { 0o700 };
+    if mode & !allowed != 0 {
+        return Err(ReadError::Open { mode });
+    }
+    Ok(Secret::new(fs::read_to_string(path)?))
+}
+
+/// Reads a password from a file: all but the end of its last line.
+///
+/// # Errors
+/// Why it is not taken.
+pub fn read_password(path: &Path) -> Result<Secret<String>, ReadError> {
+    let text = Secret::new(fs::read_to_string(path)?);
+    let password = without_line_end(text.expose());
+    if password.is_empty() {
+        return Err(ReadError::Empty);
+    }
+    Ok(Secret::from(password))
+}
+
+/// The text without the line feed at its end, if there is one.
+pub(crate) fn without_line_end(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn private_means_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let inner = directory.path().join("a/b");
+        make_private_directory(&inner).unwrap();
+        assert_eq!(mode(&inner), 0o700);
+
+        let file = inner.join("secret");
+        create_private(&file, b"1").unwrap();
+        assert_eq!(mode(&file), 0o600);
+        assert_eq!(read_private(&file).unwrap().expose(), "1");
+        let error = create_private(&file, b"2").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(read_private(&file).unwrap().expose(), "1");
+        replace_private(&file, b"3").unwrap();
+        assert_eq!(read_private(&file).unwrap().expose(), "3");
+        assert_eq!(fs::read_dir(&inner).unwrap().count(), 1, "no draft stays");
+    }
+
+    #[test]
+    fn what_others_may_read_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("secret");
+        create_private(&file, b"1").unwrap();
+        for mode in [0o640, 0o604, 0o644, 0o620, 0o666] {
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            let error = read_private(&file).unwrap_err();
+            assert!(
+                error.to_string().contains(&format!("{mode:04o}")),
+                "{error}"
+            );
+        }
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).unwrap();
+        assert!(read_private(&file).is_ok());
+    }
+}

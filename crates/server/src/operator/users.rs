@@ -1,0 +1,255 @@
+//! `vestibule user …`
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use vestibule_engine::privilege::SYSTEM_ADMINISTRATION;
+use vestibule_engine::user::ADMIN;
+use vestibule_engine::{Secret, Timestamp, User};
+use vestibule_service::{
+    Clock, Conflict, Hasher, Keyring, OsRandom, Parts, Service, ServiceError, UserDraft,
+};
+use vestibule_store::{ListQuery, Store};
+
+use super::{
+    AddArgs, ExemptArgs, Form, ListArgs, Named, OperatorError, PasswdArgs, UserCommand, conclude,
+    find, password, show,
+};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::{key, serve, stores};
+
+/// Runs a command.
+pub(crate) async fn run(command: &UserCommand, config: &Config, clock: Arc<dyn Clock>) -> Exit {
+    let store = match stores::open_existing(&config.database).await {
+        Ok(store) => store,
+        Err(error) => return conclude(Err(error.into())),
+    };
+    let now = clock.wall();
+    let done = match command {
+        UserCommand::Add(args) => add(args, config, &store, clock).await,
+        UserCommand::Passwd(args) => passwd(args, config, &*store, now).await,
+        UserCommand::Unlock(named) => unlock(named, &*store, now).await,
+        UserCommand::Exempt(args) => exempt(args, &*store, now).await,
+        UserCommand::Disable(named) => disable(named, true, &*store, now).await,
+        UserCommand::Enable(named) => disable(named, false, &*store, now).await,
+        UserCommand::Remove(named) => remove(named, &*store).await,
+        UserCommand::List(args) => list(args, &*store).await,
+    };
+    store.close().await;
+    conclude(done)
+}
+
+async fn add(
+    args: &AddArgs,
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+) -> Result<String, OperatorError> {
+    if !store.has_users().await? {
+        // The first start also switches the second factor on; it must not find a user.
+        return Err(OperatorError::Refused(
+            "there is no user yet: start the server once, which makes the user admin".to_owned(),
+        ));
+    }
+    let name = &args.passwd.named.name;
+    let password = password::read(args.passwd.password_file.as_deref(), name)?;
+    let service = Service::open(Parts {
+        store: Arc::clone(store),
+        clock,
+        random: Arc::new(OsRandom),
+        keyring: Keyring::new(&key::load(&config.master_key_file)?),
+        policy: serve::policy(config),
+    })
+    .await?;
+    let or_name = |given: &Option<String>| Some(given.as_ref().unwrap_or(name).clone());
+    let roles = args
+        .administrator
+        .then(|| SYSTEM_ADMINISTRATION.to_string());
+    let draft = UserDraft {
+        name: Some(name.clone()),
+        first_name: or_name(&args.first_name),
+        last_name: or_name(&args.last_name),
+        password: Some(password),
+        roles: roles.into_iter().collect(),
+        ..UserDraft::default()
+    };
+    let user = service.add_user_as_operator(draft).await.map_err(explain)?;
+    let what = if args.administrator {
+        "administrator"
+    } else {
+        "user"
+    };
+    Ok(format!("Made the {what} {} ({}).", user.name, user.id))
+}
+
+/// What is wrong with a new user, for people.
+fn explain(error: ServiceError) -> OperatorError {
+    match error {
+        ServiceError::Invalid(errors) => {
+            let errors: Vec<String> = errors
+                .errors()
+                .iter()
+                .map(|e| format!("{} {}", e.field, e.message))
+                .collect();
+            OperatorError::Usage(errors.join("; "))
+        }
+        ServiceError::Conflict(Conflict::UserName | Conflict::UserId) => {
+            OperatorError::Refused("there is a user of this name already".to_owned())
+        }
+        other @ (ServiceError::SignInRefused(_)
+        | ServiceError::SecondFactorRefused(_)
+        | ServiceError::SecondFactorNotDue
+        | ServiceError::SecondFactorDue { .. }
+        | ServiceError::EnrolmentOver
+        | ServiceError::TokenRefused(_)
+        | ServiceError::Forbidden
+        | ServiceError::NotFound(_)
+        | ServiceError::TooManyFailures { .. }
+        | ServiceError::Unavailable(_)
+        | ServiceError::Bug { .. }) => other.into(),
+    }
+}
+
+async fn passwd(
+    args: &PasswdArgs,
+    config: &Config,
+    store: &dyn Store,
+    now: Timestamp,
+) -> Result<String, OperatorError> {
+    let user = find(store, &args.named.name).await?;
+    let password = password::read(args.password_file.as_deref(), user.name.as_str())?;
+    let hash = Hasher::new(1)
+        .hash(Arc::new(Secret::new(password.expose().clone())), &OsRandom)
+        .await?;
+    found(store.set_password(user.id, &hash, now).await?, &user)?;
+    if user.id == ADMIN {
+        serve::forget_initial_password(&serve::initial_password_file(&config.data_dir));
+    }
+    let name = &user.name;
+    Ok(format!(
+        "Changed the password of {name}, and ended all sessions."
+    ))
+}
+
+async fn unlock(named: &Named, store: &dyn Store, now: Timestamp) -> Result<String, OperatorError> {
+    let user = find(store, &named.name).await?;
+    found(store.unlock(user.id, now).await?, &user)?;
+    let name = &user.name;
+    Ok(format!(
+        "Unlocked {name}: wrong passwords and wrong codes are forgotten."
+    ))
+}
+
+async fn exempt(
+    args: &ExemptArgs,
+    store: &dyn Store,
+    now: Timestamp,
+) -> Result<String, OperatorError> {
+    let until = args
+        .until
+        .map(|until| Timestamp::from_micros(until.as_microsecond()));
+    if let Some(until) = until.filter(|&until| until <= now) {
+        return Err(OperatorError::Usage(format!(
+            "{} is in the past: use --end",
+            show(until)
+        )));
+    }
+    let user = find(store, &args.named.name).await?;
+    found(store.set_exempt_until(user.id, until, now).await?, &user)?;
+    let name = &user.name;
+    Ok(match until {
+        Some(until) => format!("Let {name} off the second factor until {}.", show(until)),
+        None => format!("Ended the exemption of {name} from the second factor."),
+    })
+}
+
+async fn disable(
+    named: &Named,
+    disabled: bool,
+    store: &dyn Store,
+    now: Timestamp,
+) -> Result<String, OperatorError> {
+    let user = find(store, &named.name).await?;
+    found(store.set_disabled(user.id, disabled, now).await?, &user)?;
+    let name = &user.name;
+    Ok(if disabled {
+        format!("Disabled {name}, and ended all sessions.")
+    } else {
+        format!("Enabled {name}.")
+    })
+}
+
+async fn remove(named: &Named, store: &dyn Store) -> Result<String, OperatorError> {
+    let user = find(store, &named.name).await?;
+    found(store.remove_user(user.id).await?, &user)?;
+    Ok(format!(
+        "Removed {} and all that was of this user.",
+        user.name
+    ))
+}
+
+/// Another one may have removed the user meanwhile.
+fn found(found: bool, user: &User) -> Result<(), OperatorError> {
+    if found {
+        Ok(())
+    } else {
+        Err(OperatorError::NoSuchUser(user.name.to_string()))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    name: String,
+    id: String,
+    first_name: String,
+    last_name: String,
+    administrator: bool,
+    disabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exempt_until: Option<String>,
+    created: String,
+}
+
+impl From<&User> for Row {
+    fn from(user: &User) -> Self {
+        Self {
+            name: user.name.to_string(),
+            id: user.id.to_string(),
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
+            administrator: user.roles.contains(&SYSTEM_ADMINISTRATION),
+            disabled: user.disabled,
+            exempt_until: user.exempt_until.map(show),
+            created: show(user.created),
+        }
+    }
+}
+
+impl Row {
+    fn line(self) -> String {
+        let mut line = self.name;
+        if self.administrator {
+            line.push_str(", administrator");
+        }
+        if self.disabled {
+            line.push_str(", disabled");
+        }
+        if let Some(until) = self.exempt_until {
+            line.push_str(", exempt until ");
+            line.push_str(&until);
+        }
+        line
+    }
+}
+
+async fn list(args: &ListArgs, store: &dyn Store) -> Result<String, OperatorError> {
+    let users = store.users(&ListQuery::default()).await?.items;
+    let rows: Vec<Row> = users.iter().map(Row::from).collect();
+    if args.output == Form::Json {
+        return Ok(serde_json::to_string_pretty(&rows).map_err(std::io::Error::from)?);
+    }
+    let lines: Vec<String> = rows.into_iter().map(Row::line).collect();
+    Ok(lines.join("\n"))
+}

@@ -1,0 +1,50 @@
+//! The end: the first signal asks to finish, the second does not ask.
+
+use std::io;
+use std::time::Duration;
+
+use axum_server::{Address, Handle};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
+use vestibule_http::Readiness;
+
+use crate::exit::Exit;
+
+/// How long requests under way may take to finish.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// The signals that ask a program to end. From here on they do not end it by themselves.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn catch() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Waits for the first signal and has the server finish; the second ends the program.
+    pub(super) async fn stop<A: Address>(mut self, readiness: Readiness, server: Handle<A>) {
+        self.next().await;
+        info!(
+            connections = server.connection_count(),
+            "Stopping: requests under way may finish"
+        );
+        readiness.stop();
+        server.graceful_shutdown(Some(GRACE));
+        self.next().await;
+        warn!("Stopped by a second signal: requests under way are lost");
+        std::process::exit(Exit::Failure.code().into());
+    }
+}

@@ -1,0 +1,55 @@
+//! Opens the store that the settings name.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use vestibule_store::{Store, StoreError};
+use vestibule_store_memory::MemoryStore;
+use vestibule_store_postgres::PostgresStore;
+use vestibule_store_sqlite::SqliteStore;
+
+use crate::config::Database;
+
+/// Opens a store; makes it if there is none.
+///
+/// # Errors
+/// What the store says.
+pub async fn open(database: &Database) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match database {
+        Database::Memory => Arc::new(MemoryStore::new()),
+        Database::Sqlite(file) => Arc::new(SqliteStore::open(file).await?),
+        Database::Postgres(url) => Arc::new(PostgresStore::open(url.expose()).await?),
+    })
+}
+
+/// Why there is no store to act on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoStore {
+    /// It is within another process.
+    #[error("the database is `memory:`, which only the server itself can reach")]
+    Memory,
+    /// It was never made.
+    #[error(
+        "there is no database at {0}: name the data directory of the server with --data-dir, or start the server once"
+    )]
+    Missing(String),
+    /// It does not work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Opens the store of a server that runs, or ran.
+///
+/// # Errors
+/// There is none.
+pub async fn open_existing(database: &Database) -> Result<Arc<dyn Store>, NoStore> {
+    match database {
+        Database::Memory => return Err(NoStore::Memory),
+        Database::Sqlite(file) if !Path::new(file).exists() => {
+            return Err(NoStore::Missing(file.display().to_string()));
+        }
+        Database::Sqlite(_) | Database::Postgres(_) => {}
+    }
+    Ok(open(database).await?)
+}

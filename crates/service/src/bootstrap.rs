@@ -1,0 +1,140 @@
+//! The first start, and every other.
+
+use std::sync::Arc;
+
+use tracing::info;
+use uuid::Uuid;
+use vestibule_engine::mfa::TOTP_PROVIDER;
+use vestibule_engine::privilege::SYSTEM_ADMINISTRATION;
+use vestibule_engine::user::{ADMIN, BUILTIN_TAG};
+use vestibule_engine::{FieldErrors, Secret, User, UserName};
+use vestibule_store::{AdminMfaChange, StoreError};
+
+use crate::clock::TimeKeeper;
+use crate::limiter::Limiter;
+use crate::{Conflict, Hasher, Inner, Parts, Place, SealError, Service, ServiceError};
+
+/// What is sealed to know the key again.
+const CANARY: &[u8] = b"the master key of this database";
+const CANARY_PLACE: Place<'static> = Place {
+    table: "canary",
+    row: Uuid::nil(),
+    purpose: "canary",
+    detail: b"",
+};
+
+/// Why a service does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The secrets in the database were sealed with another key.
+    #[error("the master key is not the one that this database was made with: {0}")]
+    WrongKey(SealError),
+    /// The store does not work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What became of the first administrator.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FirstAdmin {
+    /// Made, with the password that was given.
+    Made,
+    /// There are users already, perhaps since a moment ago.
+    NotNeeded,
+}
+
+impl Service {
+    /// Puts a service together. In a new database the key leaves its mark; in a used one it must
+    /// fit.
+    ///
+    /// # Errors
+    /// When it does not, or the store does not work.
+    pub async fn open(parts: Parts) -> Result<Self, OpenError> {
+        let Parts {
+            store,
+            clock,
+            random,
+            keyring,
+            policy,
+        } = parts;
+        let fresh = keyring
+            .seal(CANARY, CANARY_PLACE, &*random)
+            .map_err(OpenError::WrongKey)?;
+        let canary = store.canary(&fresh).await?;
+        keyring
+            .open(&canary, CANARY_PLACE)
+            .map_err(OpenError::WrongKey)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                store,
+                time: TimeKeeper::new(clock),
+                random,
+                keyring,
+                hasher: Hasher::new(policy.hash_queue),
+                limiter: Limiter::new(policy.sign_in_failures_per_minute),
+                policy,
+            }),
+        })
+    }
+
+    /// Whether nobody can sign in yet, because there is no user at all.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    pub async fn has_no_users(&self) -> Result<bool, ServiceError> {
+        Ok(!self.inner.store.has_users().await?)
+    }
+
+    /// Makes the built-in administrator, if there is no user at all. The second factor is switched
+    /// on first: nobody ever administers a new database with a password alone.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    pub async fn make_first_admin(
+        &self,
+        password: Secret<String>,
+    ) -> Result<FirstAdmin, ServiceError> {
+        if !self.has_no_users().await? {
+            return Ok(FirstAdmin::NotNeeded);
+        }
+        if self.inner.store.admin_mfa().await?.is_none() {
+            let totp = AdminMfaChange {
+                provider: Some(TOTP_PROVIDER),
+                exempted: Vec::new(),
+            };
+            self.inner.store.set_admin_mfa(&totp).await?;
+        }
+        match self.create_user(self.built_in_admin()?, password).await {
+            Ok(admin) => {
+                info!(subject.id = %admin.id, "First administrator made");
+                Ok(FirstAdmin::Made)
+            }
+            Err(ServiceError::Conflict(Conflict::UserId | Conflict::UserName)) => {
+                Ok(FirstAdmin::NotNeeded)
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    fn built_in_admin(&self) -> Result<User, ServiceError> {
+        let now = self.now();
+        let name = UserName::new("admin").map_err(|message| FieldErrors::one("name", message))?;
+        Ok(User {
+            id: ADMIN,
+            name,
+            first_name: "Builtin".to_owned(),
+            last_name: "Administrator".to_owned(),
+            email: Some("admin@email.com".to_owned()),
+            phone: None,
+            notes: "Built-in administrator user.".to_owned(),
+            tags: vec![BUILTIN_TAG.to_owned()],
+            disabled: false,
+            password_failures: vestibule_engine::password::PasswordFailures::default(),
+            exempt_until: None,
+            roles: vec![SYSTEM_ADMINISTRATION],
+            created: now,
+            updated: now,
+        })
+    }
+}

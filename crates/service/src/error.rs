@@ -1,0 +1,167 @@
+//! Errors, named by who is at fault.
+
+use std::time::Duration;
+
+use vestibule_engine::{FieldErrors, Refusal};
+use vestibule_store::StoreError;
+
+use crate::HasherError;
+use crate::keyring::SealError;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a use case did not end as its caller wished.
+// Not `non_exhaustive`: a new variant must choose its status.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The input makes no sense.
+    #[error("invalid input: {0}")]
+    Invalid(#[from] FieldErrors),
+    /// The first factor was refused. The caller learns no more.
+    #[error("sign-in refused: {0}")]
+    SignInRefused(SignInRefusal),
+    /// The second factor was refused. The caller learns no more.
+    #[error("second factor refused: {0}")]
+    SecondFactorRefused(Refusal),
+    /// No second factor is due of this user.
+    #[error("no second factor is due")]
+    SecondFactorNotDue,
+    /// A second factor is due of this user first.
+    #[error("a second factor is due")]
+    SecondFactorDue {
+        /// The user's name.
+        username: String,
+    },
+    /// The user had to enrol earlier.
+    #[error("the time to enrol is over")]
+    EnrolmentOver,
+    /// The token opens nothing here.
+    #[error("token refused: {0}")]
+    TokenRefused(TokenRefusal),
+    /// The caller may not do that.
+    #[error("forbidden")]
+    Forbidden,
+    /// There is no such thing.
+    #[error("not found: {0}")]
+    NotFound(Missing),
+    /// There is such a thing already, or one that is in the way.
+    #[error("conflict: {0}")]
+    Conflict(Conflict),
+    /// The caller has failed too often.
+    #[error("too many failures from one address")]
+    TooManyFailures {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// Something behind us does not work just now; nobody is to blame for it here.
+    #[error("unavailable")]
+    Unavailable(#[source] Source),
+    /// A fault of ours.
+    #[error("{what}")]
+    Bug {
+        /// What should not have happened.
+        what: &'static str,
+        /// Why it did.
+        #[source]
+        source: Source,
+    },
+}
+
+/// Why a sign-in was refused: for logs and audit, never for the one who tries.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SignInRefusal {
+    /// Nobody has that name.
+    #[error("there is no such user")]
+    UnknownUser,
+    /// The password is another.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// The user is disabled.
+    #[error("the user is disabled")]
+    Disabled,
+    /// Too many wrong passwords.
+    #[error("locked after wrong passwords")]
+    Locked,
+}
+
+/// Why a token was refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum TokenRefusal {
+    /// There was none.
+    #[error("there is none")]
+    Missing,
+    /// It is of no session, or of one that has ended.
+    #[error("it is unknown or has ended")]
+    Unknown,
+    /// It has expired.
+    #[error("it has expired")]
+    Expired,
+    /// It opens other doors.
+    #[error("it is not good for this")]
+    WrongKind,
+}
+
+/// What is missing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Missing {
+    /// A seed.
+    #[error("the user has no seed")]
+    Seed,
+    /// A provider.
+    #[error("there is no such MFA provider")]
+    MfaProvider,
+    /// A user.
+    #[error("there is no such user")]
+    User,
+}
+
+/// What is in the way.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Conflict {
+    /// A user of that name.
+    #[error("a user with this name exists already")]
+    UserName,
+    /// A user with that id.
+    #[error("a user with this id exists already")]
+    UserId,
+}
+
+impl ServiceError {
+    pub(crate) fn bug(what: &'static str, source: impl Into<Source>) -> Self {
+        Self::Bug {
+            what,
+            source: source.into(),
+        }
+    }
+
+    /// Somebody else kept changing what this request was about.
+    pub(crate) fn contended() -> Self {
+        Self::Unavailable("too many requests for the same user at once".into())
+    }
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } => Self::Unavailable(error.into()),
+            StoreError::Inconsistent { .. }
+            | StoreError::SchemaTooNew { .. }
+            | StoreError::Bug(_) => Self::bug("the store failed", error),
+        }
+    }
+}
+
+impl From<HasherError> for ServiceError {
+    fn from(error: HasherError) -> Self {
+        match error {
+            HasherError::Busy => Self::Unavailable(error.into()),
+            HasherError::Failed(_) => Self::bug("the hasher failed", error),
+        }
+    }
+}
+
+impl From<SealError> for ServiceError {
+    fn from(error: SealError) -> Self {
+        Self::bug("a secret does not open", error)
+    }
+}

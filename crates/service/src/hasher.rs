@@ -1,0 +1,176 @@
+//! Password hashing: argon2id, on as many threads as there are cores, fair, and with a bounded
+//! queue.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use argon2::password_hash::phc::PasswordHash as Phc;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::Semaphore;
+use vestibule_engine::Secret;
+use vestibule_store::PasswordHash;
+
+use crate::Random;
+
+/// KiB of memory, passes and lanes: the first choice of OWASP for argon2id.
+const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
+
+/// Makes and verifies password hashes.
+#[derive(Debug)]
+pub struct Hasher {
+    threads: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    hashes: AtomicU64,
+}
+
+/// Why there is no hash.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HasherError {
+    /// Too many wait already.
+    #[error("too many passwords wait to be hashed")]
+    Busy,
+    /// A fault of ours.
+    #[error("hashing failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Hasher {
+    /// A hasher for which at most `queue` may wait.
+    pub fn new(queue: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            threads: Arc::new(Semaphore::new(cores)),
+            queue: Arc::new(Semaphore::new(
+                queue.saturating_add(cores).min(Semaphore::MAX_PERMITS),
+            )),
+            hashes: AtomicU64::new(0),
+        }
+    }
+
+    /// Hashes a new password.
+    ///
+    /// # Errors
+    /// [`HasherError::Busy`] when too many wait.
+    pub async fn hash(
+        &self,
+        password: Arc<Secret<String>>,
+        random: &dyn Random,
+    ) -> Result<PasswordHash, HasherError> {
+        let salt: [u8; 16] = random.bytes();
+        self.run(move || hash(&password, &salt)).await
+    }
+
+    /// Whether a password is the one of a hash. Without a hash the answer is no, at the same cost:
+    /// nobody learns from the time which users there are.
+    ///
+    /// # Errors
+    /// [`HasherError::Busy`] when too many wait.
+    pub async fn verify(
+        &self,
+        password: Arc<Secret<String>>,
+        known: Option<PasswordHash>,
+    ) -> Result<bool, HasherError> {
+        self.run(move || match known {
+            Some(known) => verify(&password, &known),
+            None => hash(&password, &[0; 16]).map(|_| false),
+        })
+        .await
+    }
+
+    /// How many hashes were computed.
+    pub fn hashes(&self) -> u64 {
+        self.hashes.load(Ordering::Relaxed)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, HasherError> + Send + 'static,
+    ) -> Result<T, HasherError> {
+        let place = self.queue.clone().try_acquire_owned();
+        let place = place.map_err(|_| HasherError::Busy)?;
+        let thread = self.threads.clone().acquire_owned().await;
+        let thread = thread.map_err(|closed| HasherError::Failed(closed.into()))?;
+        self.hashes.fetch_add(1, Ordering::Relaxed);
+        // The permits go along: work whose client has gone still occupies a thread.
+        let task = tokio::task::spawn_blocking(move || {
+            let outcome = work();
+            drop((thread, place));
+            outcome
+        });
+        task.await
+            .map_err(|gone| HasherError::Failed(gone.into()))?
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>, HasherError> {
+    let (memory, passes, lanes) = COST;
+    let params = Params::new(memory, passes, lanes, None).map_err(failed)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hash(password: &Secret<String>, salt: &[u8]) -> Result<PasswordHash, HasherError> {
+    let phc: Phc = argon2()?
+        .hash_password_with_salt(password.expose().as_bytes(), salt)
+        .map_err(failed)?;
+    Ok(PasswordHash::new(phc.to_string()))
+}
+
+fn verify(password: &Secret<String>, known: &PasswordHash) -> Result<bool, HasherError> {
+    let phc = Phc::new(known.expose()).map_err(failed)?;
+    match argon2()?.verify_password(password.expose().as_bytes(), &phc) {
+        Ok(()) => Ok(true),
+        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+        Err(other) => Err(failed(other)),
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> HasherError {
+    HasherError::Failed(error.to_string().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OsRandom;
+
+    fn password(text: &str) -> Arc<Secret<String>> {
+        Arc::new(Secret::from(text))
+    }
+
+    #[tokio::test]
+    async fn a_password_is_known_again_at_the_same_cost_as_none() {
+        let hasher = Hasher::new(8);
+        let hash = hasher.hash(password("right"), &OsRandom).await.unwrap();
+        assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        for (typed, known, expected) in [
+            ("right", Some(hash.clone()), true),
+            ("wrong", Some(hash.clone()), false),
+            ("", Some(hash), false),
+            ("right", None, false),
+        ] {
+            let before = hasher.hashes();
+            assert_eq!(
+                hasher.verify(password(typed), known).await.unwrap(),
+                expected
+            );
+            assert_eq!(hasher.hashes(), before + 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_bounded() {
+        let hasher = Hasher::new(0);
+        let cores = hasher.threads.available_permits();
+        let all = hasher
+            .queue
+            .clone()
+            .acquire_many_owned(u32::try_from(cores).unwrap());
+        let all = all.await.unwrap();
+        let busy = hasher.verify(password("x"), None).await;
+        assert!(matches!(busy, Err(HasherError::Busy)));
+        drop(all);
+        assert!(hasher.verify(password("x"), None).await.is_ok());
+    }
+}

@@ -1,0 +1,163 @@
+//! The use cases.
+//!
+//! Here, and only here, things happen: the engine decides, and this crate reads what it must know,
+//! carries out its effects over the stores, and reads again when something moved in between. Time
+//! and randomness enter here ([`Clock`], [`Random`]) and go down as arguments.
+
+mod barcode;
+mod bootstrap;
+mod clock;
+mod error;
+mod hasher;
+mod keyring;
+mod limiter;
+mod providers;
+mod random;
+mod second_factor;
+mod seeds;
+mod session;
+mod settings;
+mod sign_in;
+mod users;
+
+pub use bootstrap::{FirstAdmin, OpenError};
+pub use clock::{Clock, SystemClock};
+pub use error::{Conflict, Missing, ServiceError, SignInRefusal, TokenRefusal};
+pub use hasher::{Hasher, HasherError};
+pub use keyring::{Keyring, Place, SealError};
+pub use providers::{MfaProvider, MfaProviderType};
+pub use random::{OsRandom, Random};
+pub use second_factor::{DueBearer, Initialized, SecretShown};
+pub use session::{Authorized, Caller};
+pub use settings::AdminMfaUpdate;
+pub use sign_in::{Credentials, SignedIn};
+pub use users::UserDraft;
+
+/// What lists are asked for and answered with; adapters need no other part of the stores.
+pub use vestibule_store::{AdminMfa, ListOrder, ListQuery, Listing, SeedSummary};
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use vestibule_engine::Timestamp;
+use vestibule_engine::password::LockoutPolicy;
+use vestibule_engine::token::Lifetimes;
+use vestibule_store::Store;
+
+use clock::TimeKeeper;
+use limiter::Limiter;
+
+/// What an operator may set.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// How long tokens live.
+    pub lifetimes: Lifetimes,
+    /// When wrong passwords lock.
+    pub lockout: LockoutPolicy,
+    /// What authenticators show as the issuer.
+    pub issuer: String,
+    /// For how long after it was made a user may enrol; for ever if unset.
+    pub enrol_within: Option<Duration>,
+    /// Failed sign-ins a minute from one address that is not this machine's own.
+    pub sign_in_failures_per_minute: u32,
+    /// Sign-ins that may wait for the hasher.
+    pub hash_queue: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            lifetimes: Lifetimes::default(),
+            lockout: LockoutPolicy::default(),
+            issuer: "Vestibule".to_owned(),
+            enrol_within: None,
+            sign_in_failures_per_minute: 120,
+            hash_queue: 256,
+        }
+    }
+}
+
+/// What a service is made of.
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where random bytes come from.
+    pub random: Arc<dyn Random>,
+    /// What seals secrets.
+    pub keyring: Keyring,
+    /// What the operator set.
+    pub policy: Policy,
+}
+
+/// The use cases over one store. Cheap to clone; every clone is the same service.
+#[derive(Clone)]
+pub struct Service {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    time: TimeKeeper,
+    random: Arc<dyn Random>,
+    keyring: Keyring,
+    policy: Policy,
+    hasher: Hasher,
+    limiter: Limiter,
+}
+
+/// Where a request comes from, as far as it is known.
+pub type ClientAddress = Option<IpAddr>;
+
+impl Service {
+    /// The time by which tokens and waits end; it never runs back.
+    pub fn now(&self) -> Timestamp {
+        self.inner.time.now()
+    }
+
+    /// What counts password hashes, and makes them.
+    pub fn hasher(&self) -> &Hasher {
+        &self.inner.hasher
+    }
+
+    /// How far the clock on the wall is behind the time that has passed since it was read first:
+    /// more than nothing when it was set back.
+    pub fn clock_behind(&self) -> Duration {
+        self.inner.time.behind()
+    }
+
+    /// Whether the store could be read and written now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check_store(&self) -> Result<(), ServiceError> {
+        Ok(self.inner.store.check().await?)
+    }
+
+    /// Removes at most `most` expired tokens; how many it removed.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    pub async fn remove_expired(&self, most: u32) -> Result<u64, ServiceError> {
+        Ok(self.inner.store.remove_expired(self.now(), most).await?)
+    }
+
+    /// Gives up the store's connections.
+    pub async fn close(&self) {
+        self.inner.store.close().await;
+    }
+
+    /// Runs a use case to its end even when its client has gone: a failure that was found is
+    /// counted, whoever hangs up.
+    async fn to_the_end<T: Send + 'static>(
+        work: impl Future<Output = Result<T, ServiceError>> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        use tracing::Instrument as _;
+        match tokio::spawn(work.in_current_span()).await {
+            Ok(outcome) => outcome,
+            Err(gone) => Err(ServiceError::bug("a task ended early", gone)),
+        }
+    }
+}

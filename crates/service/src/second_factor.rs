@@ -1,0 +1,362 @@
+//! The second factor.
+
+use std::sync::Arc;
+
+use tracing::{info, warn};
+use uuid::Uuid;
+use vestibule_engine::attempt::{Enrolment, Env, Passed, Standing};
+use vestibule_engine::enrolment::{Initialization, initialize};
+use vestibule_engine::subject::LOCAL_PROVIDER;
+use vestibule_engine::token::Door;
+use vestibule_engine::totp::{Label, SEED_LENGTH};
+use vestibule_engine::{
+    Attempt, Effect, Input, NewToken, Otp, Secret, Seed, SeedId, StepToClaim, Timestamp, Token,
+    TokenHash, UserId, Verdict, mfa,
+};
+use vestibule_store::{Bearer, Claim, Finish, ProposedSeed, SeedState, Swap};
+
+use crate::barcode::barcode;
+use crate::sign_in::SignedIn;
+use crate::{Inner, Place, Service, ServiceError, TokenRefusal};
+
+/// How often a seed is proposed anew when something moved under it.
+const MOST_TRIES: u8 = 16;
+/// A device is noted as known again after this.
+const DEVICE_NOTED_EVERY: std::time::Duration = std::time::Duration::from_hours(24);
+
+/// What comes next after the start of the second factor.
+#[derive(Debug)]
+pub enum Initialized {
+    /// A code of the authenticator that was set up before.
+    AlreadySeeded,
+    /// An authenticator is to be set up.
+    Secret(SecretShown),
+}
+
+/// A seed, in every form that an authenticator takes.
+#[derive(Debug)]
+pub struct SecretShown {
+    /// In base32.
+    pub secret: Secret<String>,
+    /// As a URL.
+    pub otpauth_url: Secret<String>,
+    /// The URL as a QR code in a JPEG, in base64.
+    pub barcode: Secret<String>,
+}
+
+/// The bearer of a partial token of whom a second factor is due, as of a moment ago. What was read
+/// then is compared again by every write that rests on it.
+#[derive(Debug)]
+pub struct DueBearer(Bearer);
+
+impl Service {
+    /// Recognises the bearer of a partial token of whom a second factor is due, before anything
+    /// that they send is looked at.
+    ///
+    /// # Errors
+    /// [`ServiceError::TokenRefused`] for every token but a partial one;
+    /// [`ServiceError::SecondFactorNotDue`].
+    pub async fn due_bearer(&self, token: &Token) -> Result<DueBearer, ServiceError> {
+        Ok(DueBearer(self.inner.due_bearer(&token.hash()).await?))
+    }
+
+    /// Starts the second factor. `host` is where the user signs in, to be read in the
+    /// authenticator.
+    ///
+    /// # Errors
+    /// [`ServiceError::EnrolmentOver`], when the user had to enrol earlier.
+    pub async fn initialize(
+        &self,
+        DueBearer(bearer): DueBearer,
+        host: &str,
+    ) -> Result<Initialized, ServiceError> {
+        let (bearer, seed) = self.inner.seed_to_show(bearer).await?;
+        let Some(seed) = seed else {
+            return Ok(Initialized::AlreadySeeded);
+        };
+        let otpauth_url = seed.otpauth_url(&Label {
+            user: bearer.user.name.as_str(),
+            provider: LOCAL_PROVIDER,
+            host,
+            issuer: &self.inner.policy.issuer,
+        });
+        Ok(Initialized::Secret(SecretShown {
+            secret: seed.base32(),
+            barcode: barcode(&otpauth_url)?,
+            otpauth_url,
+        }))
+    }
+
+    /// Finishes the second factor. The partial token then is dead: the token in the answer is
+    /// another.
+    ///
+    /// # Errors
+    /// [`ServiceError::SecondFactorRefused`] for every answer that is not accepted. The partial
+    /// token survives that, until the guess budget has run out.
+    pub async fn finish(
+        &self,
+        DueBearer(bearer): DueBearer,
+        otp: Otp,
+    ) -> Result<SignedIn, ServiceError> {
+        let inner = Arc::clone(&self.inner);
+        Self::to_the_end(async move { inner.run_attempt(bearer, otp).await }).await
+    }
+}
+
+impl Inner {
+    /// The bearer of a partial token of whom a second factor is due.
+    async fn due_bearer(&self, hash: &TokenHash) -> Result<Bearer, ServiceError> {
+        let bearer = self.bearer(hash, Door::SecondFactor).await?;
+        match mfa::due(bearer.provider, bearer.exemption, self.time.now()) {
+            None => Err(ServiceError::SecondFactorNotDue),
+            Some(mfa::TOTP_PROVIDER) => Ok(bearer),
+            Some(other) => Err(ServiceError::bug(
+                "the provider of the second factor is not known",
+                other.to_string(),
+            )),
+        }
+    }
+
+    /// The seed to show, or none when the user has a verified one. For that this is a read.
+    async fn seed_to_show(
+        &self,
+        mut bearer: Bearer,
+    ) -> Result<(Bearer, Option<Seed>), ServiceError> {
+        for _ in 0..MOST_TRIES {
+            let standing = self.standing(&bearer)?;
+            let created = bearer.user.created;
+            let now = self.time.now();
+            let seed = match initialize(&standing, created, self.policy.enrol_within, now) {
+                Initialization::AlreadySeeded => return Ok((bearer, None)),
+                Initialization::TooLate => return Err(ServiceError::EnrolmentOver),
+                Initialization::ShowAgain(seed) => Seed::from_bytes(*seed.expose()),
+                Initialization::ShowNew => {
+                    let Some(seed) = self.propose_seed(&bearer, now).await? else {
+                        bearer = self.due_bearer(&bearer.token.hash).await?;
+                        continue;
+                    };
+                    seed
+                }
+            };
+            return Ok((bearer, Some(seed)));
+        }
+        Err(ServiceError::contended())
+    }
+
+    async fn propose_seed(
+        &self,
+        bearer: &Bearer,
+        now: Timestamp,
+    ) -> Result<Option<Seed>, ServiceError> {
+        let seed = Seed::from_bytes(self.random.bytes::<SEED_LENGTH>());
+        let id = SeedId::from_random(self.random.bytes());
+        let place = SeedPlace::new(bearer.user.id, id, false);
+        let proposed = ProposedSeed {
+            user: bearer.user.id,
+            revision: bearer.factor.revision,
+            id,
+            sealed: self
+                .keyring
+                .seal(seed.expose(), place.place(), &*self.random)?,
+            shown_to: bearer.token.session,
+            created: now,
+        };
+        Ok(match self.store.propose_seed(&proposed).await? {
+            Swap::Done => {
+                info!(subject.id = %bearer.user.id, "New seed shown");
+                Some(seed)
+            }
+            Swap::Moved => None,
+        })
+    }
+
+    /// What the engine must know of a bearer, with the seed opened.
+    fn standing(&self, bearer: &Bearer) -> Result<Standing, ServiceError> {
+        let open = |id, sealed, verified| -> Result<Seed, ServiceError> {
+            let place = SeedPlace::new(bearer.user.id, id, verified);
+            let seed = self.keyring.open(sealed, place.place())?;
+            Seed::from_slice(&seed)
+                .ok_or_else(|| ServiceError::bug("a seed has another length", "sealed otherwise"))
+        };
+        let enrolment = match &bearer.factor.seed {
+            None => Enrolment::Missing,
+            Some(stored) => match stored.state {
+                SeedState::Unverified { shown_to, created } => Enrolment::Unverified {
+                    id: stored.id,
+                    seed: open(stored.id, &stored.sealed, false)?,
+                    shown_to,
+                    created,
+                },
+                SeedState::Verified { last_step } => Enrolment::Verified {
+                    id: stored.id,
+                    seed: open(stored.id, &stored.sealed, true)?,
+                    last_step,
+                },
+            },
+        };
+        Ok(Standing {
+            user: bearer.user.id,
+            session: bearer.token.session,
+            revision: bearer.factor.revision,
+            budget: bearer.factor.budget.clone(),
+            enrolment,
+        })
+    }
+
+    /// Carries out what an attempt asks for, until it is over.
+    async fn run_attempt(&self, mut bearer: Bearer, otp: Otp) -> Result<SignedIn, ServiceError> {
+        let hash = bearer.token.hash;
+        let mut attempt = Attempt::begin(self.standing(&bearer)?);
+        let mut input = Input::OtpSubmitted(otp);
+        let mut rotated = None;
+        loop {
+            let env = Env {
+                now: self.time.now(),
+                wall: self.time.wall(),
+            };
+            let transition = attempt
+                .step(input, env)
+                .map_err(|invalid| ServiceError::bug("an attempt went astray", invalid))?;
+            let mut answer = None;
+            for effect in transition.effects {
+                answer = match effect {
+                    Effect::ClaimStep(claim) => match self.claim(&bearer, &claim, env).await? {
+                        (Claim::Fresh(claimed), token) => {
+                            rotated = Some(token);
+                            Some(Input::StepClaimed(claimed))
+                        }
+                        (Claim::Moved, _) => None,
+                    },
+                    Effect::CountGuess(guess) => match self.store.count_guess(&guess).await? {
+                        Swap::Done => Some(Input::GuessCounted),
+                        Swap::Moved => None,
+                    },
+                    Effect::Finish(verdict) => return conclude(&bearer, verdict, rotated),
+                };
+            }
+            attempt = transition.next.ok_or_else(|| {
+                ServiceError::bug("an attempt went astray", "it ended without a verdict")
+            })?;
+            input = match answer {
+                Some(input) => input,
+                None => Input::Moved(match self.due_bearer(&hash).await {
+                    Ok(now) => {
+                        bearer = now;
+                        Some(self.standing(&bearer)?)
+                    }
+                    Err(ServiceError::TokenRefused(_)) => None,
+                    Err(other) => return Err(other),
+                }),
+            };
+        }
+    }
+
+    async fn claim(
+        &self,
+        bearer: &Bearer,
+        claim: &StepToClaim,
+        env: Env,
+    ) -> Result<(Claim, (Secret<String>, Timestamp)), ServiceError> {
+        let token = self.random.token();
+        let verified = NewToken::verified(&token, claim, &bearer.token).ok_or_else(|| {
+            ServiceError::bug(
+                "an attempt went astray",
+                "it claims a step for another session",
+            )
+        })?;
+        let expires = verified.record().expires;
+        let noted_lately = bearer
+            .device_completed
+            .is_some_and(|noted| env.now < noted.after(DEVICE_NOTED_EVERY));
+        let finish = Finish {
+            claim: claim.clone(),
+            partial: bearer.token.hash,
+            verified,
+            verified_seed: claim
+                .enrols()
+                .then(|| self.seal_as_verified(bearer))
+                .transpose()?,
+            device_completed: (!noted_lately).then_some(env.now),
+        };
+        Ok((self.store.finish(&finish).await?, (token.reveal(), expires)))
+    }
+
+    /// The bearer's seed, sealed so that it opens as a verified one.
+    fn seal_as_verified(&self, bearer: &Bearer) -> Result<vestibule_store::Sealed, ServiceError> {
+        let Some(stored) = &bearer.factor.seed else {
+            return Err(ServiceError::bug(
+                "an attempt went astray",
+                "there is no seed",
+            ));
+        };
+        let place = |verified| SeedPlace::new(bearer.user.id, stored.id, verified);
+        let seed = self.keyring.open(&stored.sealed, place(false).place())?;
+        Ok(self
+            .keyring
+            .seal(&seed, place(true).place(), &*self.random)?)
+    }
+}
+
+fn conclude(
+    bearer: &Bearer,
+    verdict: Verdict,
+    rotated: Option<(Secret<String>, Timestamp)>,
+) -> Result<SignedIn, ServiceError> {
+    match (verdict, rotated) {
+        (
+            Verdict::Passed(Passed {
+                offset, enrolled, ..
+            }),
+            Some((token, session_expires)),
+        ) => {
+            let enrolled = enrolled.is_some();
+            info!(subject.id = %bearer.user.id, offset.steps = offset, enrolled, "Second factor passed");
+            Ok(SignedIn {
+                token,
+                username: bearer.user.name.to_string(),
+                session_expires,
+                second_factor_due: false,
+            })
+        }
+        (Verdict::Passed(_), None) => Err(ServiceError::bug(
+            "an attempt went astray",
+            "it passed without a claim",
+        )),
+        (Verdict::Refused(vestibule_engine::Refusal::TokenEnded), _) => {
+            Err(ServiceError::TokenRefused(TokenRefusal::Unknown))
+        }
+        (Verdict::Refused(vestibule_engine::Refusal::Contended), _) => {
+            Err(ServiceError::contended())
+        }
+        (Verdict::Refused(reason), _) => {
+            warn!(subject.id = %bearer.user.id, %reason, "Second factor refused");
+            Err(ServiceError::SecondFactorRefused(reason))
+        }
+    }
+}
+
+/// Where the seed of a user lies. Which enrolment it is and whether it is verified are part of the
+/// place: neither can be changed in the database without the seed ceasing to open.
+struct SeedPlace {
+    user: UserId,
+    detail: [u8; 17],
+}
+
+impl SeedPlace {
+    fn new(user: UserId, seed: SeedId, verified: bool) -> Self {
+        let mut detail = [u8::from(verified); 17];
+        for (to, from) in detail.iter_mut().zip(Uuid::as_bytes(&seed.uuid())) {
+            *to = *from;
+        }
+        Self { user, detail }
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place {
+            table: "second_factors",
+            row: self.user.uuid(),
+            purpose: "totp seed",
+            detail: &self.detail,
+        }
+    }
+}

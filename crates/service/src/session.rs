@@ -1,0 +1,142 @@
+//! What one does with a token: enter, ask for administration, leave.
+
+use tracing::info;
+use vestibule_engine::privilege::{PrivilegeType, Privileges, Reach, Target, of_roles};
+use vestibule_engine::token::{Door, admit};
+use vestibule_engine::{NewToken, Secret, Timestamp, Token, TokenHash, TokenKind, mfa};
+use vestibule_store::{Bearer, Swap};
+
+use crate::{Inner, Service, ServiceError, TokenRefusal};
+
+/// Who is admitted to administration.
+#[derive(Debug)]
+pub struct Authorized {
+    /// The token for administration.
+    pub token: Secret<String>,
+    /// The user's name.
+    pub username: String,
+    /// When the token ends.
+    pub expires: Timestamp,
+    /// What the user may do.
+    pub privileges: Privileges,
+}
+
+/// An administrator who asks for something.
+#[derive(Debug)]
+pub struct Caller {
+    pub(crate) bearer: Bearer,
+    pub(crate) privileges: Privileges,
+}
+
+impl Caller {
+    /// Lets pass who may do `kind` to every `target`.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] for all others. No role has a scope yet; one that had would be
+    /// kept out here rather than let in too far.
+    pub fn must(&self, kind: PrivilegeType, target: Target) -> Result<(), ServiceError> {
+        match self.privileges.reach(kind, target) {
+            Reach::Everything => Ok(()),
+            Reach::Within(_) | Reach::Nothing => Err(ServiceError::Forbidden),
+        }
+    }
+
+    /// Lets pass who holds all that `other` does: whoever may write to a user is worth that user.
+    pub(crate) fn must_cover(&self, other: &Privileges) -> Result<(), ServiceError> {
+        if self.privileges.cover(other) {
+            Ok(())
+        } else {
+            Err(ServiceError::Forbidden)
+        }
+    }
+}
+
+impl Service {
+    /// Admits the bearer of a token to administration.
+    ///
+    /// # Errors
+    /// [`ServiceError::SecondFactorDue`] for a partial token while a second factor is due;
+    /// [`ServiceError::Forbidden`] for a user without any privilege.
+    pub async fn authorize(&self, token: Token) -> Result<Authorized, ServiceError> {
+        let hash = token.hash();
+        let bearer = self.inner.bearer(&hash, Door::Authorization).await?;
+        let now = self.now();
+        let username = bearer.user.name.to_string();
+        let due = mfa::due(bearer.provider, bearer.exemption, now);
+        let admission = admit(&bearer.token, due).map_err(|_| ServiceError::SecondFactorDue {
+            username: username.clone(),
+        })?;
+        let privileges = of_roles(&bearer.user.roles);
+        if privileges.is_empty() {
+            return Err(ServiceError::Forbidden);
+        }
+        // Who has the token for administration already gets it back: there is nothing to add.
+        let (token, expires) = if bearer.token.kind == TokenKind::Admin {
+            (token, bearer.token.expires)
+        } else {
+            let minted = self.inner.random.token();
+            let admin = NewToken::admin(&minted, &admission);
+            // A partial token that is enough has completed the sign-in by itself.
+            let completed = (bearer.token.kind == TokenKind::Partial).then_some(now);
+            let swap = self.inner.store.mint(&hash, &admin, completed).await?;
+            if swap == Swap::Moved {
+                return Err(ServiceError::TokenRefused(TokenRefusal::Unknown));
+            }
+            (minted, admin.record().expires)
+        };
+        info!(subject.id = %bearer.user.id, "Admitted to administration");
+        Ok(Authorized {
+            token: token.reveal(),
+            username,
+            expires,
+            privileges,
+        })
+    }
+
+    /// Recognises an administrator.
+    ///
+    /// # Errors
+    /// [`ServiceError::TokenRefused`] for every token but one for administration.
+    pub async fn caller(&self, token: &Token) -> Result<Caller, ServiceError> {
+        let bearer = self
+            .inner
+            .bearer(&token.hash(), Door::Administration)
+            .await?;
+        let privileges = of_roles(&bearer.user.roles);
+        Ok(Caller { bearer, privileges })
+    }
+
+    /// Ends the session of a token, of whatever kind.
+    ///
+    /// # Errors
+    /// [`ServiceError::TokenRefused`] when there is no such session.
+    pub async fn log_out(&self, token: &Token) -> Result<(), ServiceError> {
+        let bearer = self.inner.bearer(&token.hash(), Door::Logout).await?;
+        self.inner.store.end_session(bearer.token.session).await?;
+        info!(subject.id = %bearer.user.id, "Logged out");
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Who bears a token that opens this door now.
+    pub(crate) async fn bearer(
+        &self,
+        hash: &TokenHash,
+        door: Door,
+    ) -> Result<Bearer, ServiceError> {
+        let refused = |reason| Err(ServiceError::TokenRefused(reason));
+        let Some(bearer) = self.store.bearer(hash).await? else {
+            return refused(TokenRefusal::Unknown);
+        };
+        if bearer.user.disabled {
+            refused(TokenRefusal::Unknown)
+        } else if !bearer.token.is_live(self.time.now()) {
+            refused(TokenRefusal::Expired)
+        } else if !bearer.token.kind.opens(door) {
+            refused(TokenRefusal::WrongKind)
+        } else {
+            Ok(bearer)
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Passwords.
+
+use async_trait::async_trait;
+use vestibule_engine::password::{Lane, PasswordFailures};
+use vestibule_engine::{DeviceId, NameKey};
+use vestibule_store::{
+    DeviceLane, FirstFactors, PasswordFailure, PasswordStanding, SessionStart, StoreError, Swap,
+};
+
+use crate::MemoryStore;
+use crate::tables::Tables;
+
+#[async_trait]
+impl FirstFactors for MemoryStore {
+    async fn password_standing(
+        &self,
+        name: &NameKey,
+        device: DeviceId,
+    ) -> Result<Option<PasswordStanding>, StoreError> {
+        let tables = self.tables();
+        Ok(tables
+            .account_by_name(name)
+            .map(|account| PasswordStanding {
+                user: account.user.clone(),
+                password: account.password.clone(),
+                device: tables.devices.get(&(account.user.id, device)).copied(),
+                provider: tables.provider(),
+                exemption: tables.exemption(&account.user),
+            }))
+    }
+
+    async fn count_password_failure(&self, failure: &PasswordFailure) -> Result<Swap, StoreError> {
+        let mut tables = self.tables();
+        Ok(match tables.unmoved(&failure.lane) {
+            None => Swap::Moved,
+            Some(failures) => {
+                *failures = failure.failures;
+                Swap::Done
+            }
+        })
+    }
+
+    async fn start_session(&self, start: &SessionStart) -> Result<Swap, StoreError> {
+        let mut tables = self.tables();
+        let token = start.partial.record();
+        let right = tables
+            .accounts
+            .get(&start.lane.user)
+            .is_some_and(|account| {
+                !account.user.disabled && account.password.as_ref() == Some(&start.password)
+            });
+        if !right {
+            return Ok(Swap::Moved);
+        }
+        tables.check_new(token)?;
+        let Some(failures) = tables.unmoved(&start.lane) else {
+            return Ok(Swap::Moved);
+        };
+        *failures = PasswordFailures::default();
+        if let Some(account) = tables.accounts.get_mut(&start.lane.user) {
+            account.user.password_failures = PasswordFailures::default();
+        }
+        tables.tokens.insert(token.hash, token.clone());
+        Ok(Swap::Done)
+    }
+}
+
+impl Tables {
+    /// The failures of a lane, if they are still what they were.
+    fn unmoved(&mut self, lane: &DeviceLane) -> Option<&mut PasswordFailures> {
+        let failures = match lane.lane {
+            Lane::Account(_) => &mut self.accounts.get_mut(&lane.user)?.user.password_failures,
+            Lane::Device(_) => &mut self.devices.get_mut(&(lane.user, lane.device))?.failures,
+        };
+        (*failures == lane.lane.failures()).then_some(failures)
+    }
+}

@@ -1,0 +1,34 @@
+//! Settings.
+
+use async_trait::async_trait;
+use vestibule_store::{AdminMfa, AdminMfaChange, ExemptionEntry, Settings, StoreError};
+
+use crate::MemoryStore;
+
+#[async_trait]
+impl Settings for MemoryStore {
+    async fn admin_mfa(&self) -> Result<Option<AdminMfa>, StoreError> {
+        Ok(self.tables().admin_mfa.clone())
+    }
+
+    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<AdminMfa, StoreError> {
+        let mut tables = self.tables();
+        let bind = |(text, key): &(String, Option<_>)| ExemptionEntry {
+            text: text.clone(),
+            user: key.as_ref().and_then(|key| tables.names.get(key).copied()),
+        };
+        let new = AdminMfa {
+            provider: change.provider,
+            exempted: change.exempted.iter().map(bind).collect(),
+        };
+        if new.provider.is_some() && new.provider != tables.provider() {
+            tables.end_partial_tokens(|token| {
+                !new.exempted
+                    .iter()
+                    .any(|entry| entry.user == Some(token.user))
+            });
+        }
+        tables.admin_mfa = Some(new.clone());
+        Ok(new)
+    }
+}

@@ -1,0 +1,88 @@
+//! What the errors of Postgres mean: to an operator, and to a transaction that may try again.
+
+use std::future::Future;
+
+use vestibule_store::StoreError;
+
+/// How often a transaction is tried before its caller hears of a conflict.
+const TRIES: u32 = 5;
+
+/// What the driver's error is to the callers of the store.
+pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
+    use sqlx::Error as E;
+    let reason = match &error {
+        E::Database(database) => database.code().and_then(|code| reason(&code)),
+        E::Io(_) | E::WorkerCrashed => Some("the database server cannot be reached"),
+        E::Tls(_) => Some("no TLS connection to the database server"),
+        E::Protocol(_) => Some("the database server does not answer as one should"),
+        E::PoolTimedOut => Some("no connection to the database in time"),
+        E::PoolClosed => Some("the database is closed"),
+        E::Configuration(_) => Some("the settings of the database connection are wrong"),
+        E::ColumnDecode { index, .. } => return StoreError::inconsistent("a column", index),
+        _ => None,
+    };
+    match reason {
+        Some(reason) => StoreError::Unavailable {
+            reason,
+            source: Some(Box::new(error)),
+        },
+        None => StoreError::Bug(Box::new(error)),
+    }
+}
+
+/// The reason in an error code (<https://www.postgresql.org/docs/current/errcodes-appendix.html>);
+/// none if it is ours.
+fn reason(code: &str) -> Option<&'static str> {
+    let class = code.get(..2).unwrap_or_default();
+    Some(match (class, code) {
+        ("08", _) => "the connection to the database broke",
+        (_, "25006") => "the database is read-only, or a standby",
+        (_, "25P03") => "a transaction took too long",
+        ("28", _) => "the database server refuses the login",
+        (_, "3D000") => "the database does not exist",
+        ("40", _) => "too many change the same rows at once",
+        (_, "42501") => "the database user lacks a privilege",
+        (_, "53100") => "there is no space left on the disk of the database",
+        (_, "53300") => "the database server has too many connections",
+        ("53", _) => "the database server is short of something",
+        (_, "55P03") => "a row is locked by another for too long",
+        (_, "57014") => "a statement took too long",
+        ("57", _) => "the database server is shutting down or starting",
+        ("58", _) => "the database server has trouble with its files",
+        (_, "XX001" | "XX002") => "the database is corrupt; restore a backup",
+        _ => return None,
+    })
+}
+
+/// Tries a transaction again while Postgres picks it as the victim of a deadlock.
+pub(crate) async fn retrying<T, F>(mut transaction: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    for _ in 1..TRIES {
+        match transaction().await {
+            Err(error) if is_conflict(&error) => {}
+            answer => return answer,
+        }
+    }
+    transaction().await
+}
+
+/// Whether nothing is wrong but the moment: 40001 and 40P01.
+fn is_conflict(error: &StoreError) -> bool {
+    let source = std::error::Error::source(error);
+    let Some(sqlx::Error::Database(error)) = source.and_then(|source| source.downcast_ref()) else {
+        return false;
+    };
+    matches!(error.code().as_deref(), Some("40001" | "40P01"))
+}
+
+/// A number as the database keeps it.
+pub(crate) fn integer(number: u64) -> Result<i64, StoreError> {
+    i64::try_from(number).map_err(|error| StoreError::Bug(Box::new(error)))
+}
+
+/// Whether a text could be in the database at all: Postgres keeps no zero octets.
+pub(crate) fn is_storable(text: &str) -> bool {
+    !text.contains('\0')
+}

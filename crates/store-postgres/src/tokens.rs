@@ -1,0 +1,123 @@
+//! Tokens.
+
+use async_trait::async_trait;
+use sqlx::{query, query_as};
+use vestibule_engine::{NewToken, SessionId, Timestamp, TokenHash};
+use vestibule_store::{Bearer, StoreError, Swap, Tokens};
+
+use crate::PostgresStore;
+use crate::error::{retrying, store_error};
+use crate::rows::{BearerRow, user_columns};
+
+const BEARER: &str = concat!(
+    "SELECT t.hash, t.session, t.device_id, t.kind, t.expires, t.session_expires, ",
+    user_columns!(),
+    ",
+        f.revision, f.streak, f.waiting_until, f.recent, f.closed, f.seed_id, f.seed_key_id,
+        f.seed_sealed, f.verified, f.last_step, f.shown_to, f.seed_created,
+        (SELECT provider FROM admin_mfa) AS provider,
+        EXISTS (SELECT 1 FROM admin_mfa_exemptions e WHERE e.user_id = u.id) AS listed,
+        d.last_completed AS device_completed
+    FROM tokens t
+    JOIN users u ON u.id = t.user_id
+    LEFT JOIN second_factors f ON f.user_id = u.id
+    LEFT JOIN known_devices d ON d.user_id = u.id AND d.device_id = t.device_id
+    WHERE t.hash = $1"
+);
+
+/// Keeps everybody who ends tokens of the bearer's out, until the new one is committed.
+const HOLD_USER: &str = "
+    SELECT 1 FROM users WHERE id = (SELECT user_id FROM tokens WHERE hash = $1) AND NOT disabled
+    FOR SHARE";
+
+/// A statement of its own after [`HOLD_USER`], so that it sees what was ended while that waited.
+const MINT: &str = "
+    WITH bearer AS (
+        SELECT user_id, device_id FROM tokens WHERE hash = $1 FOR KEY SHARE
+    ), noted AS (
+        INSERT INTO known_devices (user_id, device_id, last_completed, failures)
+        SELECT user_id, device_id, $8, 0 FROM bearer WHERE $8 IS NOT NULL
+        ON CONFLICT (user_id, device_id) DO UPDATE SET last_completed = excluded.last_completed
+    )
+    INSERT INTO tokens (hash, session, user_id, device_id, kind, expires, session_expires)
+    SELECT $2, $3, user_id, $4, $5, $6, $7 FROM bearer";
+
+/// Locks the user of a session, which whoever mints in it holds.
+const LOCK_USER: &str = "
+    SELECT 1 FROM users WHERE id = (SELECT user_id FROM tokens WHERE session = $1 LIMIT 1)
+    FOR NO KEY UPDATE";
+
+/// Waits for nobody: what is locked is in use or being ended, and can wait itself.
+const REMOVE_EXPIRED: &str = "
+    DELETE FROM tokens WHERE hash IN (
+        SELECT hash FROM tokens WHERE expires < $1 ORDER BY expires LIMIT $2
+        FOR UPDATE SKIP LOCKED
+    )";
+
+#[async_trait]
+impl Tokens for PostgresStore {
+    async fn bearer(&self, token: &TokenHash) -> Result<Option<Bearer>, StoreError> {
+        let row: Option<BearerRow> = query_as(BEARER)
+            .bind(token.as_bytes().as_slice())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(store_error)?;
+        row.map(Bearer::try_from).transpose()
+    }
+
+    async fn mint(
+        &self,
+        bearer: &TokenHash,
+        token: &NewToken,
+        completed: Option<Timestamp>,
+    ) -> Result<Swap, StoreError> {
+        retrying(|| self.try_mint(bearer, token, completed)).await
+    }
+
+    async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
+        retrying(|| async move {
+            let mut write = self.write().await?;
+            write.run(query(LOCK_USER).bind(session.uuid())).await?;
+            let end = query("DELETE FROM tokens WHERE session = $1").bind(session.uuid());
+            write.run(end).await?;
+            write.commit().await
+        })
+        .await
+    }
+
+    async fn remove_expired(&self, now: Timestamp, most: u32) -> Result<u64, StoreError> {
+        let remove = query(REMOVE_EXPIRED)
+            .bind(now.as_micros())
+            .bind(i64::from(most));
+        let done = remove.execute(&self.pool).await.map_err(store_error)?;
+        Ok(done.rows_affected())
+    }
+}
+
+impl PostgresStore {
+    async fn try_mint(
+        &self,
+        bearer: &TokenHash,
+        token: &NewToken,
+        completed: Option<Timestamp>,
+    ) -> Result<Swap, StoreError> {
+        let mut write = self.write().await?;
+        let bearer = bearer.as_bytes().as_slice();
+        let token = token.record();
+        let mint = query(MINT)
+            .bind(bearer)
+            .bind(token.hash.as_bytes().as_slice())
+            .bind(token.session.uuid())
+            .bind(token.device.uuid())
+            .bind(token.kind.as_str())
+            .bind(token.expires.as_micros())
+            .bind(token.session_expires.as_micros())
+            .bind(completed.map(Timestamp::as_micros));
+        if write.run(query(HOLD_USER).bind(bearer)).await? != 1 || write.run(mint).await? != 1 {
+            write.roll_back().await?;
+            return Ok(Swap::Moved);
+        }
+        write.commit().await?;
+        Ok(Swap::Done)
+    }
+}

@@ -1,0 +1,36 @@
+//! The contract, kept by the store in a Postgres database.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use vestibule_store::Store;
+use vestibule_store::contract::{Durable, Fixture};
+use vestibule_store_postgres::PostgresStore;
+use vestibule_testkit::postgres::{Cluster, Database};
+
+struct Fresh {
+    store: Arc<PostgresStore>,
+    database: Database,
+}
+
+impl Fixture for Fresh {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store) as Arc<dyn Store>
+    }
+}
+
+#[async_trait]
+impl Durable for Fresh {
+    async fn reopen(&self) -> Arc<dyn Store> {
+        Arc::new(PostgresStore::open(self.database.url()).await.unwrap())
+    }
+}
+
+async fn fresh() -> Fresh {
+    let database = Cluster::shared().fresh_database();
+    let store = Arc::new(PostgresStore::open(database.url()).await.unwrap());
+    Fresh { store, database }
+}
+
+vestibule_store::store_contract!(fresh);
+vestibule_store::durable_store_contract!(fresh);

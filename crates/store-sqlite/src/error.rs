@@ -1,0 +1,53 @@
+//! What SQLite's errors mean to an operator.
+
+use vestibule_store::StoreError;
+
+/// What the driver's error is to the callers of the store.
+pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
+    use sqlx::Error as E;
+    let reason = match &error {
+        E::Database(database) => database.code().and_then(|code| reason(&code)),
+        E::Io(_) => Some("the database file cannot be read or written"),
+        E::PoolTimedOut => Some("too many are waiting for the database"),
+        E::PoolClosed => Some("the database is closed"),
+        E::WorkerCrashed => Some("the connection to the database broke"),
+        E::ColumnDecode { index, .. } => return StoreError::inconsistent("a column", index),
+        _ => None,
+    };
+    match reason {
+        Some(reason) => StoreError::Unavailable {
+            reason,
+            source: Some(Box::new(error)),
+        },
+        None => StoreError::Bug(Box::new(error)),
+    }
+}
+
+/// The reason in a result code (<https://www.sqlite.org/rescode.html>); none if it is ours.
+fn reason(code: &str) -> Option<&'static str> {
+    // The lowest octet is the primary code, the others say more.
+    Some(match code.parse::<i32>().ok()? & 0xff {
+        3 | 23 => "the database file may not be opened",
+        5 | 6 => "the database is locked by another process",
+        7 => "there is no memory left for the database",
+        8 => "the database is read-only",
+        9 => "a statement was interrupted",
+        10 => "the database file cannot be read or written",
+        11 => "the database file is corrupt; restore a backup",
+        13 => "the database is full, or there is no space left on its disk",
+        14 => "the database file cannot be opened",
+        26 => "the file is not a database",
+        _ => return None,
+    })
+}
+
+/// A number as the database keeps it.
+pub(crate) fn integer(number: u64) -> Result<i64, StoreError> {
+    i64::try_from(number).map_err(|error| StoreError::Bug(Box::new(error)))
+}
+
+/// A list as the database keeps it.
+pub(crate) fn json<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
+    let items = items.into_iter().map(|item| item.as_ref().to_owned());
+    serde_json::Value::from_iter(items).to_string()
+}

@@ -1,0 +1,99 @@
+//! Passwords.
+
+use async_trait::async_trait;
+use sqlx::{query, query_as};
+use vestibule_engine::password::{Lane, PasswordFailures};
+use vestibule_engine::{DeviceId, NameKey, Timestamp};
+use vestibule_store::{
+    DeviceLane, FirstFactors, PasswordFailure, PasswordStanding, SessionStart, StoreError, Swap,
+};
+
+use crate::error::store_error;
+use crate::rows::{StandingRow, user_columns};
+use crate::tokens::insert_token;
+use crate::{SqliteStore, Write};
+
+const STANDING: &str = concat!(
+    "SELECT ",
+    user_columns!(),
+    ", u.password_hash, d.last_completed,
+        d.failures AS device_failures, d.lock_start AS device_lock_start,
+        (SELECT provider FROM admin_mfa) AS provider,
+        EXISTS (SELECT 1 FROM admin_mfa_exemptions e WHERE e.user_id = u.id) AS listed
+    FROM users u LEFT JOIN known_devices d ON d.user_id = u.id AND d.device_id = ?2
+    WHERE u.name_key = ?1"
+);
+
+/// Ends the failures of the account of an enabled user with this password.
+const RIGHT_PASSWORD: &str = "
+    UPDATE users SET failed_login_attempts = 0, lock_start = NULL
+    WHERE id = ?1 AND password_hash = ?2 AND NOT disabled";
+
+#[async_trait]
+impl FirstFactors for SqliteStore {
+    async fn password_standing(
+        &self,
+        name: &NameKey,
+        device: DeviceId,
+    ) -> Result<Option<PasswordStanding>, StoreError> {
+        let row: Option<StandingRow> = query_as(STANDING)
+            .bind(name.as_str())
+            .bind(device.uuid())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(store_error)?;
+        row.map(PasswordStanding::try_from).transpose()
+    }
+
+    async fn count_password_failure(&self, failure: &PasswordFailure) -> Result<Swap, StoreError> {
+        let mut write = self.write().await?;
+        if !set_failures(&mut write, &failure.lane, failure.failures).await? {
+            return write.moved().await;
+        }
+        write.done().await
+    }
+
+    async fn start_session(&self, start: &SessionStart) -> Result<Swap, StoreError> {
+        let mut write = self.write().await?;
+        if !set_failures(&mut write, &start.lane, PasswordFailures::default()).await? {
+            return write.moved().await;
+        }
+        let right = query(RIGHT_PASSWORD)
+            .bind(start.lane.user.uuid())
+            .bind(start.password.expose());
+        if write.run(right).await? != 1 {
+            return write.moved().await;
+        }
+        insert_token(&mut write, start.partial.record()).await?;
+        write.done().await
+    }
+}
+
+/// Sets the failures of a lane, if they are still what they were.
+async fn set_failures(
+    write: &mut Write<'_>,
+    lane: &DeviceLane,
+    new: PasswordFailures,
+) -> Result<bool, StoreError> {
+    let was = lane.lane.failures();
+    let set = match lane.lane {
+        Lane::Account(_) => {
+            "UPDATE users SET failed_login_attempts = ?2, lock_start = ?3
+             WHERE id = ?1 AND failed_login_attempts = ?4 AND lock_start IS ?5"
+        }
+        Lane::Device(_) => {
+            "UPDATE known_devices SET failures = ?2, lock_start = ?3
+             WHERE user_id = ?1 AND failures = ?4 AND lock_start IS ?5 AND device_id = ?6"
+        }
+    };
+    let mut set = query(set)
+        .bind(lane.user.uuid())
+        .bind(new.count)
+        .bind(new.lock_start.map(Timestamp::as_micros))
+        .bind(was.count)
+        .bind(was.lock_start.map(Timestamp::as_micros));
+    if matches!(lane.lane, Lane::Device(_)) {
+        set = set.bind(lane.device.uuid());
+    }
+    Ok(write.run(set).await? == 1)
+}

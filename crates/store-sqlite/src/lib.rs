@@ -1,0 +1,195 @@
+//! The store in one SQLite file.
+//!
+//! Writes go through one connection, each as one `BEGIN IMMEDIATE` transaction: they never wait
+//! for each other inside SQLite, and what a transaction has read cannot move before it commits.
+//! Reads have connections of their own and see the last commit. The file is in WAL mode with
+//! `synchronous = FULL`: what was acknowledged survives a crash of the machine.
+
+mod accounts;
+mod error;
+mod file;
+mod first_factors;
+mod lists;
+mod rows;
+mod second_factors;
+mod settings;
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions as _, Sqlite, Transaction};
+use vestibule_store::{Health, StoreError, Swap};
+
+use crate::error::store_error;
+use crate::file::{DatabaseFile, OpeningLock};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Connections that read.
+const READERS: u32 = 4;
+/// How long a write waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a caller waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A store in an SQLite file.
+pub struct SqliteStore {
+    file: DatabaseFile,
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the database in this file, which is made, for its owner alone, if it is not there;
+    /// the schema is brought up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or written, is no database, or one with a newer schema.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, BUSY_TIMEOUT).await
+    }
+
+    async fn open_with(path: &Path, busy: Duration) -> Result<Self, StoreError> {
+        // Held until all is set up: two processes may start at once on a fresh file, and switching
+        // to WAL or migrating twice at once fails.
+        let lock = OpeningLock::take(path).await?;
+        let file = DatabaseFile::at(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(file.path())
+            .foreign_keys(true)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(busy)
+            .disable_statement_logging();
+        let writer = pool(1)
+            .connect_with(options.clone().journal_mode(SqliteJournalMode::Wal))
+            .await
+            .map_err(store_error)?;
+        migrate(&writer).await?;
+        let readers = pool(READERS)
+            .connect_with(options.pragma("query_only", "on"))
+            .await
+            .map_err(store_error)?;
+        drop(lock);
+        let store = Self {
+            file,
+            writer,
+            readers,
+        };
+        store.file.check()?;
+        Ok(store)
+    }
+
+    /// Starts a write.
+    async fn write(&self) -> Result<Write<'_>, StoreError> {
+        self.file.check()?;
+        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await;
+        Ok(Write {
+            store: self,
+            transaction: begun.map_err(store_error)?,
+        })
+    }
+}
+
+/// Connections that stay: a new one, later, could find another file under the name.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
+    match MIGRATIONS.run(writer).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(_)) => {
+            let newest = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations");
+            Err(StoreError::SchemaTooNew {
+                found: newest.fetch_one(writer).await.map_err(store_error)?,
+                known: MIGRATIONS
+                    .iter()
+                    .map(|known| known.version)
+                    .max()
+                    .unwrap_or(0),
+            })
+        }
+        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+            Err(store_error(error))
+        }
+        Err(error) => Err(StoreError::Bug(Box::new(error))),
+    }
+}
+
+/// A write under way. Dropped without a commit it never was.
+struct Write<'a> {
+    store: &'a SqliteStore,
+    transaction: Transaction<'static, Sqlite>,
+}
+
+impl Write<'_> {
+    /// Where statements are run.
+    fn on(&mut self) -> &mut sqlx::SqliteConnection {
+        &mut self.transaction
+    }
+
+    /// Runs a statement; how many rows it wrote.
+    async fn run(
+        &mut self,
+        statement: sqlx::query::Query<'_, Sqlite, sqlx::sqlite::SqliteArguments>,
+    ) -> Result<u64, StoreError> {
+        let done = statement.execute(self.on()).await.map_err(store_error)?;
+        Ok(done.rows_affected())
+    }
+
+    /// Commits. The file is looked at once more: had it been taken away meanwhile, the commit
+    /// would have gone into a file that nobody finds again, and may not be acknowledged.
+    async fn commit(self) -> Result<(), StoreError> {
+        self.transaction.commit().await.map_err(store_error)?;
+        self.store.file.check()
+    }
+
+    /// Commits, and says so.
+    async fn done(self) -> Result<Swap, StoreError> {
+        self.commit().await?;
+        Ok(Swap::Done)
+    }
+
+    /// Gives up, having written nothing.
+    async fn moved(self) -> Result<Swap, StoreError> {
+        self.transaction.rollback().await.map_err(store_error)?;
+        Ok(Swap::Moved)
+    }
+}
+
+#[async_trait]
+impl Health for SqliteStore {
+    async fn check(&self) -> Result<(), StoreError> {
+        let _ = self.write().await?.moved().await?;
+        self.file.check()
+    }
+
+    async fn close(&self) {
+        // Readers first, so that the writer is the last one and leaves no WAL behind.
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}

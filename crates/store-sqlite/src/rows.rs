@@ -1,0 +1,240 @@
+//! Rows, and what they mean.
+
+use sqlx::FromRow;
+use uuid::Uuid;
+use vestibule_engine::budget::RecentFailures;
+use vestibule_engine::mfa::Exemption;
+use vestibule_engine::password::{Device, PasswordFailures};
+use vestibule_engine::{
+    DeviceId, GuessBudget, MfaProviderId, RoleId, SeedId, SessionId, Timestamp, TokenHash,
+    TokenKind, TokenRecord, TotpStep, User, UserId, UserName,
+};
+use vestibule_store::{
+    Bearer, PasswordHash, PasswordStanding, Sealed, SecondFactor, SeedState, StoreError, StoredSeed,
+};
+
+/// The columns of a [`UserRow`], of a table or alias `u`.
+macro_rules! user_columns {
+    () => {
+        "u.id, u.name, u.first_name, u.last_name, u.email, u.phone, u.notes, u.tags, u.disabled,
+         u.failed_login_attempts, u.lock_start, u.exempt_until, u.roles, u.created, u.updated"
+    };
+}
+pub(crate) use user_columns;
+
+#[derive(FromRow)]
+pub(crate) struct UserRow {
+    id: Uuid,
+    name: String,
+    first_name: String,
+    last_name: String,
+    email: Option<String>,
+    phone: Option<String>,
+    notes: String,
+    tags: String,
+    disabled: bool,
+    failed_login_attempts: i64,
+    lock_start: Option<i64>,
+    exempt_until: Option<i64>,
+    roles: String,
+    created: i64,
+    updated: i64,
+}
+
+impl TryFrom<UserRow> for User {
+    type Error = StoreError;
+
+    fn try_from(row: UserRow) -> Result<Self, StoreError> {
+        let id = row.id;
+        let wrong = || StoreError::inconsistent("users", &id);
+        let roles: Vec<String> = serde_json::from_str(&row.roles).map_err(|_| wrong())?;
+        let roles: Result<_, _> = roles.iter().map(|role| role.parse::<RoleId>()).collect();
+        Ok(Self {
+            id: UserId::from_uuid(row.id),
+            name: UserName::new(row.name).map_err(|_| wrong())?,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            email: row.email,
+            phone: row.phone,
+            notes: row.notes,
+            tags: serde_json::from_str(&row.tags).map_err(|_| wrong())?,
+            disabled: row.disabled,
+            password_failures: failures(row.failed_login_attempts, row.lock_start)
+                .ok_or_else(wrong)?,
+            exempt_until: time(row.exempt_until),
+            roles: roles.map_err(|_| wrong())?,
+            created: Timestamp::from_micros(row.created),
+            updated: Timestamp::from_micros(row.updated),
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(crate) struct StandingRow {
+    #[sqlx(flatten)]
+    user: UserRow,
+    password_hash: Option<String>,
+    last_completed: Option<i64>,
+    device_failures: Option<i64>,
+    device_lock_start: Option<i64>,
+    provider: Option<Uuid>,
+    listed: bool,
+}
+
+impl TryFrom<StandingRow> for PasswordStanding {
+    type Error = StoreError;
+
+    fn try_from(row: StandingRow) -> Result<Self, StoreError> {
+        let user = User::try_from(row.user)?;
+        let device = match (row.last_completed, row.device_failures) {
+            (Some(at), Some(count)) => Some(Device {
+                last_completed: Timestamp::from_micros(at),
+                failures: failures(count, row.device_lock_start)
+                    .ok_or_else(|| StoreError::inconsistent("known_devices", &user.id))?,
+            }),
+            _ => None,
+        };
+        Ok(Self {
+            exemption: Exemption {
+                listed: row.listed,
+                until: user.exempt_until,
+            },
+            user,
+            password: row.password_hash.map(PasswordHash::new),
+            device,
+            provider: row.provider.map(MfaProviderId::from_uuid),
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(crate) struct BearerRow {
+    #[sqlx(flatten)]
+    token: TokenRow,
+    #[sqlx(flatten)]
+    user: UserRow,
+    #[sqlx(flatten)]
+    factor: FactorRow,
+    provider: Option<Uuid>,
+    listed: bool,
+    device_completed: Option<i64>,
+}
+
+impl TryFrom<BearerRow> for Bearer {
+    type Error = StoreError;
+
+    fn try_from(row: BearerRow) -> Result<Self, StoreError> {
+        let user = User::try_from(row.user)?;
+        Ok(Self {
+            token: row.token.read(user.id)?,
+            provider: row.provider.map(MfaProviderId::from_uuid),
+            exemption: Exemption {
+                listed: row.listed,
+                until: user.exempt_until,
+            },
+            factor: row
+                .factor
+                .read()
+                .ok_or_else(|| StoreError::inconsistent("second_factors", &user.id))?,
+            device_completed: time(row.device_completed),
+            user,
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct TokenRow {
+    hash: Vec<u8>,
+    session: Uuid,
+    device_id: Uuid,
+    kind: String,
+    expires: i64,
+    session_expires: i64,
+}
+
+impl TokenRow {
+    fn read(self, user: UserId) -> Result<TokenRecord, StoreError> {
+        let wrong = || StoreError::inconsistent("tokens", &self.session);
+        let hash: [u8; 32] = self.hash.as_slice().try_into().map_err(|_| wrong())?;
+        Ok(TokenRecord {
+            hash: TokenHash::restore(hash),
+            session: SessionId::from_uuid(self.session),
+            user,
+            device: DeviceId::from_uuid(self.device_id),
+            kind: TokenKind::from_name(&self.kind).ok_or_else(wrong)?,
+            expires: Timestamp::from_micros(self.expires),
+            session_expires: Timestamp::from_micros(self.session_expires),
+        })
+    }
+}
+
+/// A second factor, or nothing at all of it.
+#[derive(FromRow)]
+struct FactorRow {
+    revision: Option<i64>,
+    streak: Option<i64>,
+    waiting_until: Option<i64>,
+    recent: Option<Vec<u8>>,
+    closed: Option<bool>,
+    seed_id: Option<Uuid>,
+    seed_key_id: Option<Uuid>,
+    seed_sealed: Option<Vec<u8>>,
+    verified: Option<bool>,
+    last_step: Option<i64>,
+    shown_to: Option<Uuid>,
+    seed_created: Option<i64>,
+}
+
+impl FactorRow {
+    fn read(self) -> Option<SecondFactor> {
+        let Some(revision) = self.revision else {
+            return Some(SecondFactor::default());
+        };
+        let budget = GuessBudget::restore(
+            u32::try_from(self.streak?).ok()?,
+            time(self.waiting_until),
+            RecentFailures::from_bytes(&self.recent?)?,
+            self.closed?,
+        );
+        let state = || {
+            Some(if self.verified? {
+                let last_step = u64::try_from(self.last_step?).ok()?;
+                SeedState::Verified {
+                    last_step: TotpStep::new(last_step),
+                }
+            } else {
+                SeedState::Unverified {
+                    shown_to: SessionId::from_uuid(self.shown_to?),
+                    created: Timestamp::from_micros(self.seed_created?),
+                }
+            })
+        };
+        let seed = match self.seed_id {
+            None => None,
+            Some(id) => Some(StoredSeed {
+                id: SeedId::from_uuid(id),
+                state: state()?,
+                sealed: Sealed {
+                    key_id: self.seed_key_id?,
+                    bytes: self.seed_sealed?,
+                },
+            }),
+        };
+        Some(SecondFactor {
+            revision: u64::try_from(revision).ok()?,
+            budget,
+            seed,
+        })
+    }
+}
+
+fn time(micros: Option<i64>) -> Option<Timestamp> {
+    micros.map(Timestamp::from_micros)
+}
+
+fn failures(count: i64, lock_start: Option<i64>) -> Option<PasswordFailures> {
+    Some(PasswordFailures {
+        count: u32::try_from(count).ok()?,
+        lock_start: time(lock_start),
+    })
+}

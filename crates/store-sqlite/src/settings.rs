@@ -1,0 +1,102 @@
+//! Settings, and the canary.
+
+use async_trait::async_trait;
+use sqlx::{SqliteConnection, query, query_as, query_scalar};
+use uuid::Uuid;
+use vestibule_engine::{MfaProviderId, UserId};
+use vestibule_store::{
+    AdminMfa, AdminMfaChange, Canary, ExemptionEntry, Keys, Sealed, Settings, StoreError,
+};
+
+use crate::SqliteStore;
+use crate::error::store_error;
+
+#[async_trait]
+impl Settings for SqliteStore {
+    async fn admin_mfa(&self) -> Result<Option<AdminMfa>, StoreError> {
+        // A transaction, so that provider and list are of one moment.
+        let mut read = self.readers.begin().await.map_err(store_error)?;
+        let settings = read_settings(&mut read).await?;
+        read.rollback().await.map_err(store_error)?;
+        Ok(settings)
+    }
+
+    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<AdminMfa, StoreError> {
+        let mut write = self.write().await?;
+        let before = provider(write.on()).await?.flatten();
+        let replace = "
+            INSERT INTO admin_mfa (one, provider) VALUES (1, ?1)
+            ON CONFLICT (one) DO UPDATE SET provider = excluded.provider";
+        write
+            .run(query(replace).bind(change.provider.map(MfaProviderId::uuid)))
+            .await?;
+        write.run(query("DELETE FROM admin_mfa_exemptions")).await?;
+        for (position, (text, key)) in (0_i64..).zip(&change.exempted) {
+            let insert = "
+                INSERT INTO admin_mfa_exemptions (position, text, user_id)
+                VALUES (?1, ?2, (SELECT id FROM users WHERE name_key = ?3))";
+            let insert = query(insert)
+                .bind(position)
+                .bind(text)
+                .bind(key.as_ref().map(|key| key.as_str()));
+            write.run(insert).await?;
+        }
+        if change.provider.is_some() && change.provider != before {
+            let end = "
+                DELETE FROM tokens WHERE kind = 'partial' AND NOT EXISTS
+                    (SELECT 1 FROM admin_mfa_exemptions e WHERE e.user_id = tokens.user_id)";
+            write.run(query(end)).await?;
+        }
+        let settings = read_settings(write.on()).await?.unwrap_or_default();
+        write.commit().await?;
+        Ok(settings)
+    }
+}
+
+/// The provider, if there is one, if the settings were written.
+async fn provider(
+    connection: &mut SqliteConnection,
+) -> Result<Option<Option<MfaProviderId>>, StoreError> {
+    let provider: Option<Option<Uuid>> = query_scalar("SELECT provider FROM admin_mfa")
+        .fetch_optional(connection)
+        .await
+        .map_err(store_error)?;
+    Ok(provider.map(|provider| provider.map(MfaProviderId::from_uuid)))
+}
+
+async fn read_settings(connection: &mut SqliteConnection) -> Result<Option<AdminMfa>, StoreError> {
+    let Some(provider) = provider(connection).await? else {
+        return Ok(None);
+    };
+    let entries = "SELECT text, user_id FROM admin_mfa_exemptions ORDER BY position";
+    let entries: Vec<(String, Option<Uuid>)> = query_as(entries)
+        .fetch_all(connection)
+        .await
+        .map_err(store_error)?;
+    let exempted = entries.into_iter().map(|(text, user)| ExemptionEntry {
+        text,
+        user: user.map(UserId::from_uuid),
+    });
+    Ok(Some(AdminMfa {
+        provider,
+        exempted: exempted.collect(),
+    }))
+}
+
+#[async_trait]
+impl Keys for SqliteStore {
+    async fn canary(&self, new: &Canary) -> Result<Canary, StoreError> {
+        let mut write = self.write().await?;
+        let insert = "
+            INSERT INTO canary (one, key_id, sealed) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING";
+        write
+            .run(query(insert).bind(new.key_id).bind(&new.bytes))
+            .await?;
+        let (key_id, bytes) = query_as("SELECT key_id, sealed FROM canary")
+            .fetch_one(write.on())
+            .await
+            .map_err(store_error)?;
+        write.commit().await?;
+        Ok(Sealed { key_id, bytes })
+    }
+}

@@ -1,0 +1,120 @@
+//! Tokens.
+
+use async_trait::async_trait;
+use sqlx::{query, query_as};
+use vestibule_engine::{DeviceId, NewToken, SessionId, Timestamp, TokenHash, TokenRecord, UserId};
+use vestibule_store::{Bearer, StoreError, Swap, Tokens};
+
+use crate::error::store_error;
+use crate::rows::{BearerRow, user_columns};
+use crate::{SqliteStore, Write};
+
+const BEARER: &str = concat!(
+    "SELECT t.hash, t.session, t.device_id, t.kind, t.expires, t.session_expires, ",
+    user_columns!(),
+    ",
+        f.revision, f.streak, f.waiting_until, f.recent, f.closed, f.seed_id, f.seed_key_id,
+        f.seed_sealed, f.verified, f.last_step, f.shown_to, f.seed_created,
+        (SELECT provider FROM admin_mfa) AS provider,
+        EXISTS (SELECT 1 FROM admin_mfa_exemptions e WHERE e.user_id = u.id) AS listed,
+        d.last_completed AS device_completed
+    FROM tokens t
+    JOIN users u ON u.id = t.user_id
+    LEFT JOIN second_factors f ON f.user_id = u.id
+    LEFT JOIN known_devices d ON d.user_id = u.id AND d.device_id = t.device_id
+    WHERE t.hash = ?1"
+);
+
+const ENABLED_BEARER: &str = "
+    SELECT t.user_id, t.device_id FROM tokens t JOIN users u ON u.id = t.user_id
+    WHERE t.hash = ?1 AND NOT u.disabled";
+
+#[async_trait]
+impl Tokens for SqliteStore {
+    async fn bearer(&self, token: &TokenHash) -> Result<Option<Bearer>, StoreError> {
+        let row: Option<BearerRow> = query_as(BEARER)
+            .bind(token.as_bytes().as_slice())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(store_error)?;
+        row.map(Bearer::try_from).transpose()
+    }
+
+    async fn mint(
+        &self,
+        bearer: &TokenHash,
+        token: &NewToken,
+        completed: Option<Timestamp>,
+    ) -> Result<Swap, StoreError> {
+        let mut write = self.write().await?;
+        let found: Option<(uuid::Uuid, uuid::Uuid)> = query_as(ENABLED_BEARER)
+            .bind(bearer.as_bytes().as_slice())
+            .fetch_optional(write.on())
+            .await
+            .map_err(store_error)?;
+        let Some((user, device)) = found else {
+            return write.moved().await;
+        };
+        insert_token(&mut write, token.record()).await?;
+        if let Some(at) = completed {
+            let (user, device) = (UserId::from_uuid(user), DeviceId::from_uuid(device));
+            note_device(&mut write, user, device, at).await?;
+        }
+        write.done().await
+    }
+
+    async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let end = query("DELETE FROM tokens WHERE session = ?1").bind(session.uuid());
+        write.run(end).await?;
+        write.commit().await
+    }
+
+    async fn remove_expired(&self, now: Timestamp, most: u32) -> Result<u64, StoreError> {
+        let mut write = self.write().await?;
+        let remove = "DELETE FROM tokens WHERE hash IN
+            (SELECT hash FROM tokens WHERE expires < ?1 ORDER BY expires LIMIT ?2)";
+        let remove = query(remove).bind(now.as_micros()).bind(most);
+        let removed = write.run(remove).await?;
+        write.commit().await?;
+        Ok(removed)
+    }
+}
+
+pub(crate) async fn insert_token(
+    write: &mut Write<'_>,
+    token: &TokenRecord,
+) -> Result<(), StoreError> {
+    let insert = "
+        INSERT INTO tokens (hash, session, user_id, device_id, kind, expires, session_expires)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let insert = query(insert)
+        .bind(token.hash.as_bytes().as_slice())
+        .bind(token.session.uuid())
+        .bind(token.user.uuid())
+        .bind(token.device.uuid())
+        .bind(token.kind.as_str())
+        .bind(token.expires.as_micros())
+        .bind(token.session_expires.as_micros());
+    write.run(insert).await?;
+    Ok(())
+}
+
+/// Notes that a sign-in was completed from a device; its failures stay what they are.
+pub(crate) async fn note_device(
+    write: &mut Write<'_>,
+    user: UserId,
+    device: DeviceId,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let note = "
+        INSERT INTO known_devices (user_id, device_id, last_completed, failures)
+        VALUES (?1, ?2, ?3, 0)
+        ON CONFLICT (user_id, device_id) DO UPDATE SET last_completed = excluded.last_completed";
+    let note = query(note)
+        .bind(user.uuid())
+        .bind(device.uuid())
+        .bind(at.as_micros());
+    write.run(note).await?;
+    Ok(())
+}

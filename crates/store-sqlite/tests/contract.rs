@@ -1,0 +1,41 @@
+//! The contract, kept by the store in an SQLite file.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+use vestibule_store::Store;
+use vestibule_store::contract::{Durable, Fixture};
+use vestibule_store_sqlite::SqliteStore;
+
+struct Fresh {
+    store: Arc<SqliteStore>,
+    directory: TempDir,
+}
+
+impl Fixture for Fresh {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store) as Arc<dyn Store>
+    }
+}
+
+#[async_trait]
+impl Durable for Fresh {
+    async fn reopen(&self) -> Arc<dyn Store> {
+        Arc::new(open(&self.directory).await)
+    }
+}
+
+async fn open(directory: &TempDir) -> SqliteStore {
+    let path = directory.path().join("vestibule.db");
+    SqliteStore::open(&path).await.unwrap()
+}
+
+async fn fresh() -> Fresh {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(&directory).await);
+    Fresh { store, directory }
+}
+
+vestibule_store::store_contract!(fresh);
+vestibule_store::durable_store_contract!(fresh);

@@ -1,0 +1,32 @@
+//! What the service asks of a store.
+//!
+//! Four rules hold for every method:
+//!
+//! 1. It is one transaction: all of it happens, durably, or none of it.
+//! 2. What rests on something read earlier says so, and the store compares and sets: when it
+//!    moved, [`Swap::Moved`] is the answer and nothing is written. Nobody reads, compares and then
+//!    writes.
+//! 3. Not found is `Ok(None)` or a value that says so, never an error.
+//! 4. A store decides nothing about who gets in. It keeps what the engine decided.
+//!
+//! [`contract`] holds the suite that shows it for each store.
+
+mod error;
+mod list;
+mod model;
+mod traits;
+
+#[cfg(feature = "contract")]
+pub mod contract;
+
+pub use error::StoreError;
+pub use list::{ListOrder, ListQuery, Listing};
+pub use model::{
+    AdminMfa, AdminMfaChange, Bearer, Canary, DeviceLane, ExemptionEntry, FactorReset, Finish,
+    NewUser, PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed, Sealed, SecondFactor,
+    SeedState, SeedSummary, SessionStart, StoredSeed, search_text,
+};
+pub use traits::{
+    Accounts, Claim, Creation, FirstFactors, Health, Keys, SecondFactors, Settings, Store, Swap,
+    Tokens,
+};

@@ -1,0 +1,200 @@
+//! The questions, by subject.
+
+use async_trait::async_trait;
+use vestibule_engine::{
+    ClaimedStep, NameKey, NewToken, SessionId, Timestamp, TokenHash, User, UserId, WrongGuess,
+};
+
+use crate::{
+    AdminMfa, AdminMfaChange, Bearer, Canary, FactorReset, Finish, ListQuery, Listing, NewUser,
+    PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed, SeedSummary, SessionStart,
+    StoreError,
+};
+
+/// What became of a compare-and-set.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Swap {
+    /// All is written.
+    Done,
+    /// Something is not as it was read; nothing is written.
+    Moved,
+}
+
+/// What became of the claim of a step.
+#[derive(Debug)]
+#[must_use]
+pub enum Claim {
+    /// This call, and no other, has the step: claimed, rotated and committed.
+    Fresh(ClaimedStep),
+    /// Something is not as it was read; nothing is written.
+    Moved,
+}
+
+/// What became of a new object.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Creation {
+    /// It is there.
+    Created,
+    /// Another one has its id.
+    IdTaken,
+    /// Another one has its name, in some spelling.
+    NameTaken,
+}
+
+/// Everything that the service asks.
+pub trait Store:
+    Accounts + FirstFactors + Health + Keys + SecondFactors + Settings + Tokens
+{
+}
+
+impl<T: Accounts + FirstFactors + Health + Keys + SecondFactors + Settings + Tokens> Store for T {}
+
+/// Passwords.
+#[async_trait]
+pub trait FirstFactors: Send + Sync {
+    /// What decides over a sign-in with this name from this device.
+    async fn password_standing(
+        &self,
+        name: &NameKey,
+        device: vestibule_engine::DeviceId,
+    ) -> Result<Option<PasswordStanding>, StoreError>;
+
+    /// Counts a wrong password, if the lane's failures are still what they were.
+    async fn count_password_failure(&self, failure: &PasswordFailure) -> Result<Swap, StoreError>;
+
+    /// Starts a session: ends the failures of the lane and of the account, and stores the partial
+    /// token. `Moved` when the lane's failures, the password, or whether the user is enabled are
+    /// not what they were.
+    async fn start_session(&self, start: &SessionStart) -> Result<Swap, StoreError>;
+}
+
+/// Second factors.
+#[async_trait]
+pub trait SecondFactors: Send + Sync {
+    /// Stores a new unverified seed, in the place of any unverified one; the revision grows.
+    /// `Moved` when the revision is another, a verified seed is there, or the user is gone.
+    async fn propose_seed(&self, seed: &ProposedSeed) -> Result<Swap, StoreError>;
+
+    /// Counts a wrong guess: stores its budget, and deletes the session's partial token if it says
+    /// so; the revision grows. `Moved` when the revision is another, or the session has no partial
+    /// token any more.
+    async fn count_guess(&self, guess: &WrongGuess) -> Result<Swap, StoreError>;
+
+    /// Claims the step, stores the budget, verifies the seed if it is new, rotates the partial
+    /// token in its row and notes the device: all or nothing; the revision grows.
+    ///
+    /// Of concurrent calls for one step exactly one gets [`Claim::Fresh`]. Answering `Moved`
+    /// wrongly costs a retry; answering `Fresh` wrongly is a break-in. `Moved` when the revision or
+    /// the seed is another, the step is not later than the last one, or the partial token is gone.
+    async fn finish(&self, finish: &Finish) -> Result<Claim, StoreError>;
+
+    /// Deletes a user's seed, makes the budget full again and ends the user's partial tokens; the
+    /// revision grows, and never starts again.
+    async fn reset_factor(&self, user: UserId) -> Result<FactorReset, StoreError>;
+
+    /// Users with a seed. Ordered by the user's name, whatever the order asked for.
+    async fn seeds(&self, query: &ListQuery) -> Result<Listing<SeedSummary>, StoreError>;
+}
+
+/// Tokens.
+#[async_trait]
+pub trait Tokens: Send + Sync {
+    /// All that is known of the bearer of a token, in one read.
+    async fn bearer(&self, token: &TokenHash) -> Result<Option<Bearer>, StoreError>;
+
+    /// Stores one more token of the bearer's session and, if `completed` says so, notes that a
+    /// sign-in was completed from its device. `Moved` when the bearer's token is gone or the user
+    /// disabled: an end of the session and a mint in it never pass each other.
+    async fn mint(
+        &self,
+        bearer: &TokenHash,
+        token: &NewToken,
+        completed: Option<Timestamp>,
+    ) -> Result<Swap, StoreError>;
+
+    /// Ends a session with all its tokens.
+    async fn end_session(&self, session: SessionId) -> Result<(), StoreError>;
+
+    /// Removes at most `most` tokens that expired before `now`; how many it removed.
+    async fn remove_expired(&self, now: Timestamp, most: u32) -> Result<u64, StoreError>;
+}
+
+/// Users.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Whether there is any user.
+    async fn has_users(&self) -> Result<bool, StoreError>;
+
+    /// A user by name.
+    async fn user_by_name(&self, name: &NameKey) -> Result<Option<User>, StoreError>;
+
+    /// Users.
+    async fn users(&self, query: &ListQuery) -> Result<Listing<User>, StoreError>;
+
+    /// Makes a user.
+    async fn add_user(&self, user: &NewUser) -> Result<Creation, StoreError>;
+
+    /// Changes a user's password, which ends all of the user's sessions, the failures of the
+    /// account and those of its devices. Whether there is such a user.
+    async fn set_password(
+        &self,
+        user: UserId,
+        password: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Disables a user, which ends all of the user's sessions, or enables one. Whether there is
+    /// such a user.
+    async fn set_disabled(
+        &self,
+        user: UserId,
+        disabled: bool,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Ends the failures of a user's account and devices, and makes the guess budget full again.
+    /// The seed stays. Whether there is such a user.
+    async fn unlock(&self, user: UserId, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Lets a user off the second factor until then, or no longer. Whether there is such a user.
+    async fn set_exempt_until(
+        &self,
+        user: UserId,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Deletes a user with everything that is the user's; an exemption by name then exempts
+    /// nobody. Whether there was such a user.
+    async fn remove_user(&self, user: UserId) -> Result<bool, StoreError>;
+}
+
+/// Settings.
+#[async_trait]
+pub trait Settings: Send + Sync {
+    /// The settings of the second factor for administrators; `None` if they were never written.
+    async fn admin_mfa(&self) -> Result<Option<AdminMfa>, StoreError>;
+
+    /// Replaces them, binding each exemption to the user who bears its name now. When another
+    /// provider becomes due, the partial tokens of all who are not exempt by the new list end.
+    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<AdminMfa, StoreError>;
+}
+
+/// What shows that the master key is the right one.
+#[async_trait]
+pub trait Keys: Send + Sync {
+    /// Stores the canary if there is none yet; the one that is there now.
+    async fn canary(&self, new: &Canary) -> Result<Canary, StoreError>;
+}
+
+/// Whether the store works.
+#[async_trait]
+pub trait Health: Send + Sync {
+    /// Finds out whether it could be read and written now, and writes nothing.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// Gives up its connections, after the writes under way.
+    async fn close(&self);
+}

@@ -1,0 +1,208 @@
+//! A client of the API, as existing ones are: the same header, the same bodies.
+
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use vestibule_engine::Timestamp;
+
+use crate::authenticator::Authenticator;
+
+/// The newest version of the API.
+pub const ACCEPT: &str = "application/vnd.appgate.peer-v23+json";
+/// A device.
+pub const DEVICE: &str = "4c07bc67-57ea-42dd-b702-c2d6c45419fc";
+
+/// A client of one server.
+#[derive(Clone, Debug)]
+pub struct Client {
+    origin: String,
+    http: reqwest::Client,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// The body.
+    pub text: String,
+}
+
+impl Answer {
+    /// The body as JSON; `null` when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// The token in it.
+    ///
+    /// # Panics
+    /// When it is no 200 with a token.
+    #[track_caller]
+    pub fn token(&self) -> String {
+        let token = self
+            .json()
+            .get("token")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        assert_eq!(self.status, 200, "{}", self.text);
+        token.expect("a token")
+    }
+
+    /// Checks the status.
+    ///
+    /// # Panics
+    /// When it is another.
+    #[track_caller]
+    pub fn is(&self, status: u16) -> &Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        self
+    }
+}
+
+impl Client {
+    /// A client of the server at this origin.
+    pub fn new(origin: &str) -> Self {
+        // Another test of this process may have chosen already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().build();
+        Self {
+            origin: origin.to_owned(),
+            http: http.expect("a client"),
+        }
+    }
+
+    /// `http://host:port`.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// A call, to be completed and sent by [`Client::send`].
+    ///
+    /// # Panics
+    /// When the method is none.
+    pub fn call(&self, method: &str, path: &str) -> RequestBuilder {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        self.http
+            .request(method, format!("{}{path}", self.origin))
+            .header("accept", ACCEPT)
+    }
+
+    /// Sends a call.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn try_send(call: RequestBuilder) -> Result<Answer, reqwest::Error> {
+        let response = call.send().await?;
+        Ok(Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.text().await?,
+        })
+    }
+
+    /// Sends a call.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn send(call: RequestBuilder) -> Answer {
+        Self::try_send(call).await.expect("an answer")
+    }
+
+    /// `GET` with a token.
+    pub async fn get(&self, path: &str, token: &str) -> Answer {
+        Self::send(self.call("GET", path).bearer_auth(token)).await
+    }
+
+    /// `DELETE` with a token.
+    pub async fn delete(&self, path: &str, token: &str) -> Answer {
+        Self::send(self.call("DELETE", path).bearer_auth(token)).await
+    }
+
+    /// `POST` with a token.
+    pub async fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
+        Self::send(self.call("POST", path).bearer_auth(token).json(body)).await
+    }
+
+    /// `PUT` with a token.
+    pub async fn put(&self, path: &str, token: &str, body: &Value) -> Answer {
+        Self::send(self.call("PUT", path).bearer_auth(token).json(body)).await
+    }
+
+    /// `POST /authentication` from [`DEVICE`].
+    pub async fn sign_in(&self, username: &str, password: &str) -> Answer {
+        self.sign_in_from(username, password, DEVICE).await
+    }
+
+    /// `POST /authentication`.
+    pub async fn sign_in_from(&self, username: &str, password: &str, device: &str) -> Answer {
+        let body = json!({
+            "providerName": "local", "username": username, "password": password,
+            "deviceId": device,
+        });
+        Self::send(self.call("POST", "/admin/authentication").json(&body)).await
+    }
+
+    /// `POST /authentication/otp/initialize`.
+    pub async fn initialize(&self, partial: &str) -> Answer {
+        self.post("/admin/authentication/otp/initialize", partial, &json!({}))
+            .await
+    }
+
+    /// `POST /authentication/otp`.
+    pub async fn otp(&self, partial: &str, otp: &str) -> Answer {
+        self.post("/admin/authentication/otp", partial, &json!({ "otp": otp }))
+            .await
+    }
+
+    /// `GET /authorization`.
+    pub async fn authorize(&self, token: &str) -> Answer {
+        self.get("/admin/authorization", token).await
+    }
+
+    /// Sets an authenticator up with the seed that the bearer of a partial token is shown.
+    ///
+    /// # Panics
+    /// When no seed is shown.
+    pub async fn set_up(&self, partial: &str) -> Authenticator {
+        let shown = self.initialize(partial).await;
+        let secret = shown
+            .json()
+            .get("secret")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        Authenticator::from_base32(&secret.unwrap_or_else(|| panic!("a seed, not {}", shown.text)))
+    }
+
+    /// Signs a user in for the first time: the authenticator, and the verified token. The code of
+    /// the present step is spent then.
+    pub async fn enrol(
+        &self,
+        username: &str,
+        password: &str,
+        now: Timestamp,
+    ) -> (Authenticator, String) {
+        let partial = self.sign_in(username, password).await.token();
+        let authenticator = self.set_up(&partial).await;
+        let verified = self.otp(&partial, &authenticator.code(now)).await.token();
+        (authenticator, verified)
+    }
+
+    /// Makes a user with this password.
+    pub async fn add_user(&self, admin: &str, name: &str, password: &str) -> Answer {
+        let user = json!({
+            "name": name, "firstName": "F", "lastName": "L", "password": password,
+        });
+        self.post("/admin/local-users", admin, &user).await
+    }
+
+    /// The statuses of many answers, counted: `(200, others)`.
+    pub fn successes(answers: &[Answer]) -> (usize, usize) {
+        let good = answers
+            .iter()
+            .filter(|a| a.status == StatusCode::OK.as_u16())
+            .count();
+        (good, answers.len() - good)
+    }
+}

@@ -1,0 +1,16 @@
+//! What the tests of several crates share. Never part of a product.
+#![expect(
+    clippy::expect_used,
+    reason = "a test that cannot be set up has failed, and says so"
+)]
+
+pub mod authenticator;
+pub mod clock;
+pub mod postgres;
+pub mod random;
+pub mod remote_clock;
+
+#[cfg(feature = "server")]
+pub mod client;
+#[cfg(feature = "server")]
+pub mod site;

@@ -1,0 +1,311 @@
+//! Private Postgres clusters, from the binaries that are installed.
+//!
+//! A cluster lives in a scratch directory and listens on a free port of the loopback and on a
+//! socket in its directory. A supervisor, a shell that waits on a pipe from this process, stops it
+//! and removes the directory when the process ends, however it ends.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "all of it panics when it cannot be set up"
+)]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Read as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The user of the clusters, who needs no password.
+const USER: &str = "vestibule";
+
+/// How the server is set up: it loses everything in a crash of the machine, and starts fast.
+const SETTINGS: &str = "
+listen_addresses = '127.0.0.1'
+fsync = off
+full_page_writes = off
+max_connections = 200
+shared_buffers = 32MB
+";
+
+/// A running server with data of its own.
+#[derive(Debug)]
+pub struct Cluster {
+    directory: PathBuf,
+    binaries: PathBuf,
+    port: u16,
+    /// The pipe whose end the supervisor waits for, and the supervisor.
+    supervisor: (Option<ChildStdin>, Child),
+}
+
+/// A database of one test.
+#[derive(Debug)]
+pub struct Database {
+    url: String,
+}
+
+impl Database {
+    /// Its address, over TCP.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Cluster {
+    /// The cluster that all tests of this process share.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// A cluster of one's own, to be stopped and started.
+    pub fn start() -> Self {
+        let binaries =
+            binaries().expect("Postgres is installed, on the PATH or in /usr/lib/postgresql");
+        let directory = tempfile::Builder::new()
+            .prefix("vestibule-postgres-")
+            .tempdir()
+            .expect("there is room for a scratch directory")
+            .keep();
+        let account = is_root().then(postgres_account);
+        if let Some((user, group)) = account {
+            chown(&directory, Some(user), Some(group)).expect("root may give directories away");
+        }
+        let mut supervisor = supervise(&directory, &binaries);
+        let pipe = supervisor.stdin.take();
+        let mut cluster = Self {
+            directory,
+            binaries,
+            port: 0,
+            supervisor: (pipe, supervisor),
+        };
+        let data = cluster.data();
+        cluster
+            .run(
+                "initdb",
+                [
+                    OsStr::new("--no-sync"),
+                    OsStr::new("--auth=trust"),
+                    OsStr::new("--encoding=UTF8"),
+                    OsStr::new("--no-locale"),
+                    OsStr::new("--username"),
+                    OsStr::new(USER),
+                    data.as_os_str(),
+                ],
+            )
+            .expect("initdb works");
+        // Another process may take the port that was free a moment ago.
+        let started = (0..8).find(|_| {
+            cluster.port = free_port();
+            cluster.configure();
+            cluster.launch().is_ok()
+        });
+        started.expect("the server starts");
+        cluster
+    }
+
+    /// A new, empty database.
+    pub fn fresh_database(&self) -> Database {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let port = self.port.to_string();
+        let host = self.directory.as_os_str();
+        let args = [
+            "-h".as_ref(),
+            host,
+            "-p".as_ref(),
+            port.as_ref(),
+            "-U".as_ref(),
+            USER.as_ref(),
+            name.as_ref(),
+        ];
+        self.run("createdb", args).expect("a database can be made");
+        Database {
+            url: self.url(&name),
+        }
+    }
+
+    /// The address of a database, over TCP.
+    fn url(&self, database: &str) -> String {
+        format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The directory of the socket, for those who connect without TCP.
+    pub fn socket_directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The port, also in the name of the socket.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where the installed binaries are: `psql`, `pgbench` and so on.
+    pub fn binaries(&self) -> &Path {
+        &self.binaries
+    }
+
+    /// Stops the server at once, as a crash would, and waits until it has stopped.
+    pub fn stop(&self) {
+        let data = self.data();
+        let args = [
+            "stop".as_ref(),
+            "-w".as_ref(),
+            "-m".as_ref(),
+            "immediate".as_ref(),
+            "-D".as_ref(),
+            data.as_os_str(),
+        ];
+        self.run("pg_ctl", args)
+            .expect("a server that runs can be stopped");
+    }
+
+    /// Starts the server again, on its port and data, and waits until it answers.
+    pub fn start_again(&self) {
+        self.launch()
+            .expect("a server that was stopped can be started");
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    fn configure(&self) {
+        let socket = self.directory.display();
+        let settings = format!(
+            "{SETTINGS}port = {}\nunix_socket_directories = '{socket}'\n",
+            self.port
+        );
+        let file = self.data().join("postgresql.conf");
+        fs::write(&file, settings).expect("the settings can be written");
+    }
+
+    fn launch(&self) -> io::Result<()> {
+        let (data, log) = (self.data(), self.directory.join("log"));
+        let args = [
+            "start".as_ref(),
+            "-w".as_ref(),
+            "-D".as_ref(),
+            data.as_os_str(),
+            "-l".as_ref(),
+            log.as_os_str(),
+        ];
+        self.run("pg_ctl", args)
+    }
+
+    fn run<'a>(&self, binary: &str, args: impl IntoIterator<Item = &'a OsStr>) -> io::Result<()> {
+        let output = as_postgres(self.binaries.join(binary).as_os_str())
+            .args(args)
+            .stdin(Stdio::null())
+            // Not a pipe: the server that pg_ctl leaves running would hold it open.
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir(&self.directory)
+            .status()?;
+        if output.success() {
+            Ok(())
+        } else {
+            Err(io::Error::other(format!("{binary}: {output}")))
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // The end of the pipe is what the supervisor waits for.
+        let (pipe, supervisor) = &mut self.supervisor;
+        drop(pipe.take());
+        let _ = supervisor.wait();
+    }
+}
+
+/// Starts the shell that cleans up.
+fn supervise(directory: &Path, binaries: &Path) -> Child {
+    const SCRIPT: &str = r#"
+        trap '' INT TERM HUP
+        echo ready
+        cat > /dev/null
+        "$1/pg_ctl" stop -w -m immediate -D "$2/data" > /dev/null 2>&1
+        cd / && rm -rf "$2""#;
+    let mut child = as_postgres(OsStr::new("/bin/sh"))
+        .args(["-c", SCRIPT, "supervisor"])
+        .arg(binaries)
+        .arg(directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .current_dir(directory)
+        // Away from the terminal's group: an interrupt is for the tests.
+        .process_group(0)
+        .spawn()
+        .expect("there is a shell");
+    let mut ready = [0; 6];
+    let stdout = child.stdout.as_mut().expect("it is a pipe");
+    stdout
+        .read_exact(&mut ready)
+        .expect("the supervisor is ready");
+    child
+}
+
+/// A command, run by the user `postgres` if this process is root's: initdb refuses root.
+fn as_postgres(program: &OsStr) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+    command.arg(program);
+    command
+}
+
+/// Whose process this is, without a system call of ours: who owns `/proc/self`.
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+/// The ids of the user and the group `postgres`.
+fn postgres_account() -> (u32, u32) {
+    let passwd = fs::read_to_string("/etc/passwd").expect("there are accounts");
+    let line = passwd
+        .lines()
+        .find_map(|line| line.strip_prefix("postgres:"));
+    let mut ids = line
+        .into_iter()
+        .flat_map(|line| line.split(':').skip(1).take(2));
+    let mut id = || ids.next()?.parse().ok();
+    id().zip(id()).expect("there is an account postgres")
+}
+
+/// Where all that is needed is: a directory of the PATH, or else that of the newest version.
+fn binaries() -> Option<PathBuf> {
+    let complete = |directory: &PathBuf| {
+        ["createdb", "initdb", "pg_ctl", "postgres"]
+            .iter()
+            .all(|binary| directory.join(binary).is_file())
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut versions: Vec<(u32, PathBuf)> = installed
+        .filter_map(|entry| {
+            let version = entry.file_name().to_str()?.parse().ok()?;
+            Some((version, entry.path().join("bin")))
+        })
+        .collect();
+    versions.sort();
+    let newest_first = versions.into_iter().rev().map(|(_, directory)| directory);
+    std::env::split_paths(&path)
+        .chain(newest_first)
+        .find(complete)
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback is there");
+    listener.local_addr().expect("it is bound").port()
+}

@@ -1,0 +1,63 @@
+//! How systems like this one were broken, tried against the real server on SQLite and Postgres.
+//!
+//! The number in a test's name is the scenario's, for good; what each is about stands above it.
+#![cfg(feature = "server")]
+
+#[path = "scenarios/enrolment.rs"]
+mod enrolment;
+#[path = "scenarios/one_time_use.rs"]
+mod one_time_use;
+#[path = "scenarios/sessions.rs"]
+mod sessions;
+
+use vestibule_testkit::authenticator::Authenticator;
+use vestibule_testkit::site::{ADMIN_PASSWORD, Backend, Server, Site};
+
+/// Runs each scenario on both databases.
+macro_rules! on_both_databases {
+    ($($scenario:ident),+ $(,)?) => {
+        mod sqlite { $(
+            #[tokio::test]
+            async fn $scenario() {
+                super::$scenario(vestibule_testkit::site::Backend::Sqlite).await;
+            }
+        )+ }
+        mod postgres { $(
+            #[tokio::test]
+            async fn $scenario() {
+                super::$scenario(vestibule_testkit::site::Backend::Postgres).await;
+            }
+        )+ }
+    };
+}
+use on_both_databases;
+
+/// The password of every user but the administrator.
+const PASSWORD: &str = "a user's own password";
+/// A step.
+const STEP: std::time::Duration = std::time::Duration::from_secs(30);
+
+fn site(backend: Backend) -> Site {
+    Site::new(env!("CARGO_BIN_EXE_vestibule-clocked"), backend)
+}
+
+/// The administrator, signed in: the token for administration, and the authenticator, whose code
+/// of the present step is spent.
+async fn admin(site: &Site, server: &Server) -> (String, Authenticator) {
+    let client = server.client();
+    let (authenticator, verified) = client.enrol("admin", ADMIN_PASSWORD, site.now()).await;
+    (client.authorize(&verified).await.token(), authenticator)
+}
+
+/// A site with one server, the administrator's token, and the user `alice`.
+async fn with_alice(backend: Backend) -> (Site, Server, String) {
+    let site = site(backend);
+    let server = site.start();
+    let (token, _) = admin(&site, &server).await;
+    server
+        .client()
+        .add_user(&token, "alice", PASSWORD)
+        .await
+        .is(200);
+    (site, server, token)
+}

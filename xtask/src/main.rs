@@ -1,0 +1,56 @@
+//! What is done to this repository, as `cargo xtask <command>`.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "what it finds is for the terminal; there is no log"
+)]
+
+mod check;
+mod count;
+mod deny;
+mod setup;
+mod step;
+mod tidy;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask <command>
+
+  test    installs what the tests need, then formatting, lints, all tests and documentation;
+          the last line is `N passed, N failed`
+  setup   installs what the tests need, where that is known how
+  tidy    the rules that compilers do not know: layers, manifests, sources
+  deny    licences, bans, sources and advisories of dependencies, by cargo-deny";
+
+/// The exit code of a wrong command line, as in sysexits(3).
+const EX_USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let args: Vec<_> = env::args().skip(1).collect();
+    let words: Vec<_> = args.iter().map(String::as_str).collect();
+    let root = root();
+    let done = match words[..] {
+        ["test"] => check::run(&root),
+        ["setup"] => setup::run(&root),
+        ["tidy"] => tidy::run(&root),
+        ["deny"] => deny::run(&root),
+        _ => {
+            println!("{USAGE}");
+            return ExitCode::from(EX_USAGE);
+        }
+    };
+    if done {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_owned()
+}
