@@ -72,7 +72,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit>
 
 /// Does what the command line says, by this clock.
 pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> Exit {
-    if let Err(error) = logging::start(std::env::var(logging::VARIABLE).ok().as_deref()) {
+    // Commands say themselves what they did.
+    let default = if matches!(cli.command, Command::Serve(_)) {
+        "info"
+    } else {
+        "warn"
+    };
+    let filter = std::env::var(logging::VARIABLE).ok();
+    if let Err(error) = logging::start(filter.as_deref(), default) {
         output::note(format_args!("vestibule: {error}"));
         return Exit::Usage;
     }

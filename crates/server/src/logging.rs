@@ -12,12 +12,12 @@ pub const VARIABLE: &str = "VESTIBULE_LOG";
 #[error("{VARIABLE}: {0}; write a level such as `info` or `debug`, or `target=level,…`")]
 pub struct BadFilter(#[from] tracing_subscriber::filter::ParseError);
 
-/// Starts the log of this process; without a filter, what is of interest to operators is logged.
+/// Starts the log of this process, with a filter or else with the default.
 ///
 /// # Errors
 /// The filter is none.
-pub fn start(filter: Option<&str>) -> Result<(), BadFilter> {
-    let filter = EnvFilter::try_new(filter.filter(|text| !text.is_empty()).unwrap_or("info"))?;
+pub fn start(filter: Option<&str>, default: &str) -> Result<(), BadFilter> {
+    let filter = EnvFilter::try_new(filter.filter(|text| !text.is_empty()).unwrap_or(default))?;
     let on_terminal = io::stderr().is_terminal();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

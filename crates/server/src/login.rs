@@ -23,7 +23,7 @@ use crate::output;
 use home::Home;
 use prompt::{Prompt, PromptError};
 
-/// Signs in against a server and prints a token.
+/// Sign in against a server and print a token
 ///
 /// The token goes to stdout, everything else to stderr. When stdin is no terminal, answers are read
 /// from it line by line in the order of the questions: the password, then the code.

@@ -28,6 +28,7 @@ use crate::{files, output, stores};
 pub(crate) use first_start::forget as forget_initial_password;
 pub use first_start::{FirstAdminError, initial_password_file};
 
+use first_start::InitialPassword;
 use listener::{Listener, Peer};
 use stop::Signals;
 
@@ -83,6 +84,8 @@ pub async fn run(
     let now = clock.wall();
     let service = open_service(&config, Arc::clone(&store), clock, Arc::clone(&random)).await?;
     first_start::make_admin(&service, &config, &*random).await?;
+    let mut password = InitialPassword::new(&config.data_dir);
+    password.forget_if_changed(&store).await;
     let readiness = Readiness::default();
     let router = router(&config, service.clone(), readiness.clone());
     let tls = open_tls(&config, now)?;
@@ -95,10 +98,7 @@ pub async fn run(
 
     let server = Handle::new();
     let stop = tokio::spawn(signals.stop(readiness, server.clone()));
-    let house = tokio::spawn({
-        let (service, data_dir) = (service.clone(), config.data_dir.clone());
-        async move { housekeeping::keep_house(service, store, &data_dir).await }
-    });
+    let house = tokio::spawn(housekeeping::keep_house(service.clone(), store, password));
     announce(&config, address, tls.as_ref())?;
     let outcome = serve(listener, router, tls, server).await;
 
@@ -217,7 +217,7 @@ async fn serve(
     let http = server.http_builder();
     http.http1()
         .header_read_timeout(PATIENCE)
-        .max_headers(64)
+        .max_headers(100)
         .max_buf_size(64 * 1024);
     http.http2()
         .max_concurrent_streams(128)

@@ -8,6 +8,10 @@ use vestibule_store::StoreError;
 const TRIES: u32 = 5;
 
 /// What the driver's error is to the callers of the store.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other error is a fault of ours"
+)]
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     use sqlx::Error as E;
     let reason = match &error {

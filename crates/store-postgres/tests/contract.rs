@@ -1,5 +1,10 @@
 //! The contract, kept by the store in a Postgres database.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

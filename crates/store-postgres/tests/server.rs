@@ -1,5 +1,10 @@
 //! What only a server can do to a store.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
 use vestibule_engine::NameKey;
 use vestibule_store::{Accounts as _, Canary, Health as _, Keys as _, Sealed, StoreError};
 use vestibule_store_postgres::PostgresStore;
@@ -13,17 +18,24 @@ fn canary(n: u8) -> Canary {
 }
 
 #[track_caller]
-fn check_reason(error: StoreError, wanted: &str) {
-    match error {
-        StoreError::Unavailable { reason, .. } => assert!(reason.contains(wanted), "{reason}"),
-        other => panic!("{other:?}"),
-    }
+fn check_reason(error: &StoreError, wanted: &str) {
+    let StoreError::Unavailable { reason, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert!(reason.contains(wanted), "{reason}");
 }
 
 /// Runs a statement as another program would.
 fn run(cluster: &Cluster, database: &Database, statement: &str) {
     let psql = std::process::Command::new(cluster.binaries().join("psql"))
-        .args(["-q", "-v", "ON_ERROR_STOP=1", "-c", statement, database.url()])
+        .args([
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+            statement,
+            database.url(),
+        ])
         .status();
     assert!(psql.unwrap().success(), "{statement}");
 }
@@ -37,7 +49,10 @@ async fn unavailable_while_the_server_is_stopped() {
     for _ in 0..2 {
         cluster.stop();
         for answer in [store.check().await, store.has_users().await.map(|_| ())] {
-            assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
+            assert!(
+                matches!(answer, Err(StoreError::Unavailable { .. })),
+                "{answer:?}"
+            );
         }
         cluster.start_again();
         store.check().await.unwrap();
@@ -45,24 +60,27 @@ async fn unavailable_while_the_server_is_stopped() {
     }
     cluster.stop();
     let error = PostgresStore::open(database.url()).await.unwrap_err();
-    check_reason(error, "no connection to the database in time");
+    check_reason(&error, "no connection to the database in time");
 }
 
 #[tokio::test]
 async fn a_newer_schema_is_left_alone() {
     let cluster = Cluster::shared();
     let database = cluster.fresh_database();
-    PostgresStore::open(database.url()).await.unwrap().close().await;
+    PostgresStore::open(database.url())
+        .await
+        .unwrap()
+        .close()
+        .await;
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum,
         execution_time) VALUES (9998, 'newer', TRUE, '', 0), (9999, 'newest', TRUE, '', 0)";
     run(cluster, &database, newer);
-    match PostgresStore::open(database.url()).await.unwrap_err() {
-        StoreError::SchemaTooNew { found, known } => {
-            assert_eq!(found, 9999);
-            assert!((1..9998).contains(&known));
-        }
-        other => panic!("{other:?}"),
-    }
+    let error = PostgresStore::open(database.url()).await.unwrap_err();
+    let StoreError::SchemaTooNew { found, known } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(found, 9999);
+    assert!((1..9998).contains(&known));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,11 +112,11 @@ async fn read_only_is_noticed() {
     let error = PostgresStore::open(database.url()).await;
     match error {
         Ok(store) => {
-            check_reason(store.check().await.unwrap_err(), "read-only");
-            check_reason(store.canary(&canary(1)).await.unwrap_err(), "read-only");
+            check_reason(&store.check().await.unwrap_err(), "read-only");
+            check_reason(&store.canary(&canary(1)).await.unwrap_err(), "read-only");
             assert!(!store.has_users().await.unwrap(), "reading goes on");
         }
-        Err(error) => check_reason(error, "read-only"),
+        Err(error) => check_reason(&error, "read-only"),
     }
 }
 
@@ -128,7 +146,7 @@ async fn closed_is_unavailable() {
     let database = Cluster::shared().fresh_database();
     let store = PostgresStore::open(database.url()).await.unwrap();
     store.close().await;
-    check_reason(store.check().await.unwrap_err(), "closed");
+    check_reason(&store.check().await.unwrap_err(), "closed");
     let name = NameKey::of("alice");
-    check_reason(store.user_by_name(&name).await.unwrap_err(), "closed");
+    check_reason(&store.user_by_name(&name).await.unwrap_err(), "closed");
 }

@@ -3,6 +3,10 @@
 use vestibule_store::StoreError;
 
 /// What the driver's error is to the callers of the store.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other error is a fault of ours"
+)]
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     use sqlx::Error as E;
     let reason = match &error {
@@ -49,5 +53,5 @@ pub(crate) fn integer(number: u64) -> Result<i64, StoreError> {
 /// A list as the database keeps it.
 pub(crate) fn json<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
     let items = items.into_iter().map(|item| item.as_ref().to_owned());
-    serde_json::Value::from_iter(items).to_string()
+    items.collect::<serde_json::Value>().to_string()
 }

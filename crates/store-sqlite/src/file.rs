@@ -67,6 +67,10 @@ fn identity(path: &Path) -> io::Result<Identity> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "these are what an operator can act on"
+)]
 fn unavailable(error: io::Error) -> StoreError {
     StoreError::Unavailable {
         reason: match error.kind() {

@@ -26,7 +26,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Sqlite, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
 use vestibule_store::{Health, StoreError, Swap};
 
 use crate::error::store_error;
@@ -108,6 +108,10 @@ impl SqliteStore {
 }
 
 /// Connections that stay: a new one, later, could find another file under the name.
+///
+/// One that still seems to be in a transaction is replaced all the same. After some errors, a full
+/// disk among them, SQLite has rolled back by itself, of which the driver knows nothing: its
+/// rollback fails, and each later transaction would be a savepoint within one that is not there.
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
@@ -116,6 +120,10 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        .before_acquire(|connection, _| {
+            let is_clean = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_clean) })
+        })
 }
 
 async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::{SqliteConnection, query, query_as, query_scalar};
 use uuid::Uuid;
-use vestibule_engine::{MfaProviderId, UserId};
+use vestibule_engine::{MfaProviderId, NameKey, UserId};
 use vestibule_store::{
     AdminMfa, AdminMfaChange, Canary, ExemptionEntry, Keys, Sealed, Settings, StoreError,
 };
@@ -38,7 +38,7 @@ impl Settings for SqliteStore {
             let insert = query(insert)
                 .bind(position)
                 .bind(text)
-                .bind(key.as_ref().map(|key| key.as_str()));
+                .bind(key.as_ref().map(NameKey::as_str));
             write.run(insert).await?;
         }
         if change.provider.is_some() && change.provider != before {

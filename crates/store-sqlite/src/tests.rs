@@ -52,16 +52,16 @@ async fn check_unavailable(store: &SqliteStore, wanted: &str) {
         store.canary(&canary(1)).await.map(|_| ()),
     ];
     for answer in answers {
-        check_reason(answer.unwrap_err(), wanted);
+        check_reason(&answer.unwrap_err(), wanted);
     }
 }
 
 #[track_caller]
-fn check_reason(error: StoreError, wanted: &str) {
-    match error {
-        StoreError::Unavailable { reason, .. } => assert!(reason.contains(wanted), "{reason}"),
-        other => panic!("{other:?}"),
-    }
+fn check_reason(error: &StoreError, wanted: &str) {
+    let StoreError::Unavailable { reason, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert!(reason.contains(wanted), "{reason}");
 }
 
 #[tokio::test]
@@ -69,7 +69,10 @@ async fn locked_by_another_until_it_is_not() {
     let site = Site::new();
     let store = site.open().await;
     let mut stranger = site.stranger().await;
-    query("BEGIN IMMEDIATE").execute(&mut stranger).await.unwrap();
+    query("BEGIN IMMEDIATE")
+        .execute(&mut stranger)
+        .await
+        .unwrap();
     check_unavailable(&store, "locked by another").await;
     assert!(!store.has_users().await.unwrap(), "reading goes on");
     query("ROLLBACK").execute(&mut stranger).await.unwrap();
@@ -82,9 +85,15 @@ async fn read_only_until_it_is_not() {
     let site = Site::new();
     let store = site.open().await;
     // What a read-only file answers; root may write to any.
-    query("PRAGMA query_only = on").execute(&store.writer).await.unwrap();
-    check_reason(store.canary(&canary(1)).await.unwrap_err(), "read-only");
-    query("PRAGMA query_only = off").execute(&store.writer).await.unwrap();
+    query("PRAGMA query_only = on")
+        .execute(&store.writer)
+        .await
+        .unwrap();
+    check_reason(&store.canary(&canary(1)).await.unwrap_err(), "read-only");
+    query("PRAGMA query_only = off")
+        .execute(&store.writer)
+        .await
+        .unwrap();
     store.canary(&canary(1)).await.unwrap();
 }
 
@@ -92,11 +101,18 @@ async fn read_only_until_it_is_not() {
 async fn full_until_it_is_not() {
     let site = Site::new();
     let store = site.open().await;
-    query("PRAGMA max_page_count = 1").execute(&store.writer).await.unwrap();
-    check_reason(store.canary(&canary(100_000)).await.unwrap_err(), "is full");
+    query("PRAGMA max_page_count = 1")
+        .execute(&store.writer)
+        .await
+        .unwrap();
+    check_reason(
+        &store.canary(&canary(100_000)).await.unwrap_err(),
+        "is full",
+    );
     assert!(!store.has_users().await.unwrap(), "reading goes on");
-    query("PRAGMA max_page_count = 1000000").execute(&store.writer).await.unwrap();
+    // The limit was the connection's, and the connection is another one now.
     store.canary(&canary(100_000)).await.unwrap();
+    store.check().await.unwrap();
 }
 
 #[tokio::test]
@@ -129,7 +145,7 @@ async fn a_file_that_vanishes_during_a_write_is_not_acknowledged() {
     let mut write = store.write().await.unwrap();
     write.run(query("DELETE FROM canary")).await.unwrap();
     fs::remove_file(site.path()).unwrap();
-    check_reason(write.commit().await.unwrap_err(), "deleted or moved");
+    check_reason(&write.commit().await.unwrap_err(), "deleted or moved");
 }
 
 #[tokio::test]
@@ -140,13 +156,12 @@ async fn a_newer_schema_is_left_alone() {
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum,
         execution_time) VALUES (9998, 'newer', TRUE, x'', 0), (9999, 'newest', TRUE, x'', 0)";
     query(newer).execute(&mut stranger).await.unwrap();
-    match SqliteStore::open(&site.path()).await.unwrap_err() {
-        StoreError::SchemaTooNew { found, known } => {
-            assert_eq!(found, 9999);
-            assert!((1..9998).contains(&known));
-        }
-        other => panic!("{other:?}"),
-    }
+    let error = SqliteStore::open(&site.path()).await.unwrap_err();
+    let StoreError::SchemaTooNew { found, known } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(found, 9999);
+    assert!((1..9998).contains(&known));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -184,9 +199,15 @@ async fn files_are_for_their_owner_alone() {
 async fn what_is_no_database_is_refused() {
     let site = Site::new();
     fs::write(site.path(), [b'x'; 4096]).unwrap();
-    check_reason(SqliteStore::open(&site.path()).await.unwrap_err(), "not a database");
+    check_reason(
+        &SqliteStore::open(&site.path()).await.unwrap_err(),
+        "not a database",
+    );
     let nowhere = site.directory.path().join("no/such/directory/vestibule.db");
-    check_reason(SqliteStore::open(&nowhere).await.unwrap_err(), "does not exist");
+    check_reason(
+        &SqliteStore::open(&nowhere).await.unwrap_err(),
+        "does not exist",
+    );
 }
 
 #[tokio::test]
@@ -210,5 +231,8 @@ async fn a_row_that_cannot_be_is_inconsistent() {
     query(row).execute(&mut stranger).await.unwrap();
     let name = vestibule_engine::NameKey::of("a");
     let error = store.user_by_name(&name).await.unwrap_err();
-    assert!(matches!(error, StoreError::Inconsistent { table: "users", .. }), "{error:?}");
+    assert!(
+        matches!(error, StoreError::Inconsistent { table: "users", .. }),
+        "{error:?}"
+    );
 }

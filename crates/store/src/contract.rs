@@ -11,7 +11,9 @@
 )]
 
 mod cast;
+mod checks;
 
+pub mod account_changes;
 pub mod accounts;
 pub mod durable;
 pub mod finish;
@@ -20,6 +22,7 @@ pub mod keys;
 pub mod lists;
 pub mod races;
 pub mod second_factors;
+pub mod session_starts;
 pub mod settings;
 pub mod tokens;
 
@@ -55,6 +58,8 @@ macro_rules! store_contract {
                 a_name_is_taken_in_every_spelling
                 of_many_who_take_a_name_one_gets_it
                 a_name_that_nobody_can_bear_is_nobodys
+            }
+            account_changes: {
                 a_new_password_ends_sessions_and_failures
                 disabling_ends_sessions
                 enabling_ends_nothing
@@ -69,6 +74,8 @@ macro_rules! store_contract {
                 failures_of_the_account_are_counted_from_what_they_were
                 failures_of_a_device_are_its_own
                 of_concurrent_failures_one_is_counted
+            }
+            session_starts: {
                 a_session_ends_the_failures_of_the_account
                 a_session_from_a_known_device_ends_both_failures
                 a_session_is_refused_when_something_moved
@@ -204,6 +211,7 @@ mod tests {
     fn every_promise_is_tested() {
         let list = include_str!("contract.rs");
         for file in [
+            include_str!("contract/account_changes.rs"),
             include_str!("contract/accounts.rs"),
             include_str!("contract/durable.rs"),
             include_str!("contract/finish.rs"),
@@ -212,6 +220,7 @@ mod tests {
             include_str!("contract/lists.rs"),
             include_str!("contract/races.rs"),
             include_str!("contract/second_factors.rs"),
+            include_str!("contract/session_starts.rs"),
             include_str!("contract/settings.rs"),
             include_str!("contract/tokens.rs"),
         ] {

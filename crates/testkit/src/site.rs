@@ -1,4 +1,8 @@
 //! A site: one database, one master key, one clock, and real server processes over them.
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on has failed"
+)]
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -2,6 +2,11 @@
 //!
 //! The number in a test's name is the scenario's, for good; what each is about stands above it.
 #![cfg(feature = "server")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 #[path = "scenarios/enrolment.rs"]
 mod enrolment;

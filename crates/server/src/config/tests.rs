@@ -1,3 +1,5 @@
+//! Settings as tables: where they come from, what wins, and what is wrong with them.
+
 use std::fs;
 
 use super::*;

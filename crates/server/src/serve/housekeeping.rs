@@ -1,6 +1,5 @@
 //! What is done once a minute.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +15,11 @@ const PERIOD: Duration = Duration::from_mins(1);
 const BATCH: u32 = 500;
 
 /// Keeps house until the task is dropped. The first round is at once.
-pub(super) async fn keep_house(service: Service, store: Arc<dyn Store>, data_dir: &Path) {
-    let mut password = InitialPassword::new(data_dir);
+pub(super) async fn keep_house(
+    service: Service,
+    store: Arc<dyn Store>,
+    mut password: InitialPassword,
+) {
     let mut rounds = interval(PERIOD);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -3,8 +3,6 @@
 //! Everything is made from small numbers, so that a failure shows the same values each time. The
 //! time is a constant: no promise of a store is about the present.
 
-use std::fmt::Write as _;
-use std::future::Future;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -16,9 +14,10 @@ use vestibule_engine::{
     Token, TokenHash, TotpStep, User, UserId, UserName, WrongGuess,
 };
 
+use super::checks::claim;
 use crate::{
-    Bearer, Claim, Creation, DeviceLane, Finish, ListQuery, NewUser, PasswordHash, ProposedSeed,
-    Sealed, SeedState, SessionStart, Store, StoreError, Swap,
+    Bearer, Creation, DeviceLane, Finish, NewUser, PasswordHash, ProposedSeed, Sealed, SeedState,
+    SessionStart, Store, Swap,
 };
 
 pub(super) type Shared = Arc<dyn Store>;
@@ -263,67 +262,4 @@ fn step_to_claim(bearer: &Bearer, step: TotpStep) -> StepToClaim {
         Effect::CountGuess(_) | Effect::Finish(_) => None,
     });
     claims.unwrap()
-}
-
-/// A finish, with an answer that compares.
-pub(super) async fn claim(store: &Shared, finish: &Finish) -> Result<Swap, StoreError> {
-    Ok(match store.finish(finish).await? {
-        Claim::Fresh(_) => Swap::Done,
-        Claim::Moved => Swap::Moved,
-    })
-}
-
-pub(super) async fn is_alive(store: &Shared, token: TokenHash) -> bool {
-    store.bearer(&token).await.unwrap().is_some()
-}
-
-/// How many of concurrent answers are `Done`.
-pub(super) fn done(answers: impl IntoIterator<Item = Result<Swap, StoreError>>) -> usize {
-    let answers = answers.into_iter().map(Result::unwrap);
-    answers.filter(|answer| *answer == Swap::Done).count()
-}
-
-/// All that can be read about the user of a session, to be compared with later.
-pub(super) async fn picture(store: &Shared, actor: Actor) -> String {
-    let everybody = store.users(&ListQuery::default()).await.unwrap();
-    let mut picture = format!("{everybody:#?}\n");
-    for user in &everybody.items {
-        let standing = store
-            .password_standing(&user.name.key(), actor.device())
-            .await
-            .unwrap();
-        let password = standing
-            .as_ref()
-            .and_then(|standing| standing.password.as_ref());
-        let password = password.map(PasswordHash::expose);
-        let _ = writeln!(picture, "{standing:#?} {password:?}");
-    }
-    for k in 0..8 {
-        let bearer = store.bearer(&actor.hash(k)).await.unwrap();
-        let _ = writeln!(picture, "{k}: {bearer:#?}");
-    }
-    let seeds = store.seeds(&ListQuery::default()).await.unwrap();
-    let settings = store.admin_mfa().await.unwrap();
-    picture + &format!("{seeds:#?}\n{settings:#?}")
-}
-
-/// Checks that a write is refused and leaves nothing.
-pub(super) async fn check_refused(
-    store: &Shared,
-    actor: Actor,
-    why: &str,
-    write: impl Future<Output = Result<Swap, StoreError>>,
-) {
-    let before = picture(store, actor).await;
-    assert_eq!(write.await.unwrap(), Swap::Moved, "{why}");
-    assert_eq!(picture(store, actor).await, before, "{why}");
-}
-
-/// Lets tasks run at once and gives their answers in order.
-pub(super) async fn at_once<T: Send + 'static>(
-    tasks: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
-) -> Vec<T> {
-    let tasks: Vec<_> = tasks.into_iter().map(tokio::spawn).collect();
-    let answers = futures_util::future::join_all(tasks).await;
-    answers.into_iter().map(Result::unwrap).collect()
 }

@@ -3,7 +3,8 @@
 use vestibule_engine::mfa::TOTP_PROVIDER;
 
 use super::Durable;
-use super::cast::{Actor, add, at, claim, key, picture, sealed};
+use super::cast::{Actor, add, at, key, sealed};
+use super::checks::{claim, picture};
 use crate::{AdminMfaChange, Finish, Swap};
 
 /// All that was acknowledged is there when the database is opened again after a process that

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 use vestibule_engine::{GuessBudget, SeedId, TokenKind};
 
-use super::cast::{
-    Actor, Shared, add, at, at_once, check_refused, claim, done, is_alive, key, sealed, step,
-};
+use super::cast::{Actor, Shared, add, at, key, sealed, step};
+use super::checks::{at_once, check_refused, claim, done, is_alive};
 use crate::{Finish, SeedState, Store, Swap};
 
 /// The first code of a seed verifies it: sealed anew, with its step, and the budget of a success.

@@ -7,13 +7,12 @@ use vestibule_engine::UserId;
 use vestibule_engine::mfa::{Exemption, TOTP_PROVIDER};
 use vestibule_engine::password::{Device, Lane, PasswordFailures};
 
-use super::cast::{
-    Actor, Shared, add, at, at_once, check_refused, done, failed, is_alive, key, new_user, password,
-};
-use crate::{AdminMfaChange, Creation, PasswordFailure, PasswordHash, SessionStart, Store, Swap};
+use super::cast::{Actor, Shared, add, at, failed, key, password};
+use super::checks::{at_once, check_refused, done};
+use crate::{AdminMfaChange, PasswordFailure, Store, Swap};
 
 /// A user who completed a sign-in, the 1st, from a device that is known since.
-async fn known(store: &Shared) -> Actor {
+pub(super) async fn known(store: &Shared) -> Actor {
     let alice = Actor::sign_in(store, add(store, 1, "alice").await, 1).await;
     let minted = store
         .mint(&alice.partial(), &alice.new_admin(1), Some(at(1)))
@@ -22,7 +21,7 @@ async fn known(store: &Shared) -> Actor {
     alice
 }
 
-fn failure(actor: Actor, lane: Lane, failures: PasswordFailures) -> PasswordFailure {
+pub(super) fn failure(actor: Actor, lane: Lane, failures: PasswordFailures) -> PasswordFailure {
     PasswordFailure {
         lane: actor.lane(lane),
         failures,
@@ -30,7 +29,10 @@ fn failure(actor: Actor, lane: Lane, failures: PasswordFailures) -> PasswordFail
 }
 
 /// The failures of the account and those of the device.
-async fn failures(store: &Shared, actor: Actor) -> (PasswordFailures, Option<PasswordFailures>) {
+pub(super) async fn failures(
+    store: &Shared,
+    actor: Actor,
+) -> (PasswordFailures, Option<PasswordFailures>) {
     let standing = store.password_standing(&key("alice"), actor.device()).await;
     let standing = standing.unwrap().unwrap();
     let device = standing.device.map(|device| device.failures);
@@ -176,156 +178,4 @@ pub async fn of_concurrent_failures_one_is_counted(store: Arc<dyn Store>) {
         assert_eq!(done(answers), 1, "{lane:?}");
     }
     assert_eq!(failures(&store, alice).await, (failed(1), Some(failed(1))));
-}
-
-/// The start of a session ends the failures of the account, and stores the partial token.
-pub async fn a_session_ends_the_failures_of_the_account(store: Arc<dyn Store>) {
-    let alice = known(&store).await;
-    for lane in [Lane::Account(failed(0)), Lane::Device(failed(0))] {
-        let counted = failure(alice, lane, failed(3));
-        assert_eq!(
-            store.count_password_failure(&counted).await.unwrap(),
-            Swap::Done
-        );
-    }
-    let elsewhere = Actor { n: 2, ..alice };
-    let lane = elsewhere.lane(Lane::Account(failed(3)));
-    let start = SessionStart {
-        lane,
-        ..elsewhere.start()
-    };
-    assert_eq!(store.start_session(&start).await.unwrap(), Swap::Done);
-    assert_eq!(failures(&store, alice).await, (failed(0), Some(failed(3))));
-    let bearer = elsewhere.bearer(&store).await;
-    assert_eq!(&bearer.token, start.partial.record());
-    assert_eq!(bearer.user.updated, at(0), "a sign-in is no edit");
-}
-
-/// The start of a session from a known device ends its failures and those of the account.
-pub async fn a_session_from_a_known_device_ends_both_failures(store: Arc<dyn Store>) {
-    let alice = known(&store).await;
-    for lane in [Lane::Account(failed(0)), Lane::Device(failed(0))] {
-        let counted = failure(alice, lane, failed(2));
-        assert_eq!(
-            store.count_password_failure(&counted).await.unwrap(),
-            Swap::Done
-        );
-    }
-    // The same device in another session.
-    let again = Actor { n: 2, ..alice };
-    let mut start = again.start();
-    start.lane = alice.lane(Lane::Device(failed(2)));
-    assert_eq!(store.start_session(&start).await.unwrap(), Swap::Done);
-    assert_eq!(failures(&store, alice).await, (failed(0), Some(failed(0))));
-    assert!(is_alive(&store, again.partial()).await);
-}
-
-/// No session starts when the failures, the password or the user moved.
-pub async fn a_session_is_refused_when_something_moved(store: Arc<dyn Store>) {
-    let alice = known(&store).await;
-    let counted = failure(alice, Lane::Account(failed(0)), failed(3));
-    assert_eq!(
-        store.count_password_failure(&counted).await.unwrap(),
-        Swap::Done
-    );
-    let again = Actor { n: 2, ..alice };
-    let right = || SessionStart {
-        lane: again.lane(Lane::Account(failed(3))),
-        ..again.start()
-    };
-    check_refused(
-        &store,
-        again,
-        "other failures",
-        store.start_session(&again.start()),
-    )
-    .await;
-    let other = SessionStart {
-        password: PasswordHash::new("other"),
-        ..right()
-    };
-    check_refused(
-        &store,
-        again,
-        "another password",
-        store.start_session(&other),
-    )
-    .await;
-    let nobody = Actor {
-        user: UserId::from_uuid(Uuid::from_u128(99)),
-        n: 2,
-    };
-    check_refused(
-        &store,
-        again,
-        "nobody",
-        store.start_session(&nobody.start()),
-    )
-    .await;
-
-    let mut without = new_user(3, "carol");
-    without.password = None;
-    assert_eq!(store.add_user(&without).await.unwrap(), Creation::Created);
-    let carol = Actor {
-        user: without.user.id,
-        n: 3,
-    };
-    check_refused(
-        &store,
-        carol,
-        "no password",
-        store.start_session(&carol.start()),
-    )
-    .await;
-
-    store.set_disabled(alice.user, true, at(0)).await.unwrap();
-    check_refused(&store, again, "disabled", store.start_session(&right())).await;
-    store.set_disabled(alice.user, false, at(0)).await.unwrap();
-    assert_eq!(store.start_session(&right()).await.unwrap(), Swap::Done);
-}
-
-/// The same on the lane of a device; the failures of the account do not matter there.
-pub async fn a_session_from_a_device_is_refused_when_something_moved(store: Arc<dyn Store>) {
-    let alice = known(&store).await;
-    for (lane, failures) in [
-        (Lane::Account(failed(0)), failed(4)),
-        (Lane::Device(failed(0)), failed(3)),
-    ] {
-        let counted = failure(alice, lane, failures);
-        assert_eq!(
-            store.count_password_failure(&counted).await.unwrap(),
-            Swap::Done
-        );
-    }
-    let again = Actor { n: 2, ..alice };
-    let with = |lane| SessionStart {
-        lane,
-        ..again.start()
-    };
-    let other = with(alice.lane(Lane::Device(failed(2))));
-    check_refused(&store, again, "other failures", store.start_session(&other)).await;
-    let unknown = with(again.lane(Lane::Device(failed(0))));
-    check_refused(
-        &store,
-        again,
-        "unknown device",
-        store.start_session(&unknown),
-    )
-    .await;
-    let right = || with(alice.lane(Lane::Device(failed(3))));
-    let other = SessionStart {
-        password: PasswordHash::new("other"),
-        ..right()
-    };
-    check_refused(
-        &store,
-        again,
-        "another password",
-        store.start_session(&other),
-    )
-    .await;
-    store.set_disabled(alice.user, true, at(0)).await.unwrap();
-    check_refused(&store, again, "disabled", store.start_session(&right())).await;
-    store.set_disabled(alice.user, false, at(0)).await.unwrap();
-    assert_eq!(store.start_session(&right()).await.unwrap(), Swap::Done);
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::cast::{at_once, sealed};
+use super::cast::sealed;
+use super::checks::at_once;
 use crate::Store;
 
 /// The first canary stays, whatever comes later.

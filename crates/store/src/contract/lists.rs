@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use vestibule_engine::UserName;
 
-use super::cast::{Actor, Shared, add, at, claim, new_user};
+use super::cast::{Actor, Shared, add, at, new_user};
+use super::checks::claim;
 use crate::{Creation, ListOrder, ListQuery, SeedSummary, Store, Swap};
 
 /// Adds users with these names, numbered from 1.

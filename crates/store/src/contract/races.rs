@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use vestibule_engine::{GuessBudget, TokenHash, UserId};
 
-use super::cast::{Actor, Shared, add, at, claim, is_alive};
+use super::cast::{Actor, Shared, add, at};
+use super::checks::{claim, is_alive};
 use crate::{PasswordHash, Store, StoreError, Swap};
 
 /// How often each race is run.

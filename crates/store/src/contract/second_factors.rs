@@ -5,7 +5,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 use vestibule_engine::{GuessBudget, UserId, WrongGuess};
 
-use super::cast::{Actor, add, at, at_once, check_refused, claim, done, is_alive, sealed};
+use super::cast::{Actor, add, at, sealed};
+use super::checks::{at_once, check_refused, claim, done, is_alive};
 use crate::{
     FactorReset, ListQuery, ProposedSeed, SecondFactor, SeedState, Store, StoredSeed, Swap,
 };

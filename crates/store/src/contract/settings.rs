@@ -5,7 +5,8 @@ use std::sync::Arc;
 use vestibule_engine::MfaProviderId;
 use vestibule_engine::mfa::{FIDO2_PROVIDER, TOTP_PROVIDER};
 
-use super::cast::{Actor, add, at_once, is_alive, key};
+use super::cast::{Actor, add, key};
+use super::checks::{at_once, is_alive};
 use crate::{AdminMfa, AdminMfaChange, ExemptionEntry, Store, Swap};
 
 /// A change that exempts the local users of these names.

@@ -6,7 +6,8 @@ use vestibule_engine::mfa::{Exemption, TOTP_PROVIDER};
 use vestibule_engine::token::Lifetimes;
 use vestibule_engine::{NewToken, SessionId, TokenKind};
 
-use super::cast::{Actor, add, at, check_refused, claim, is_alive, key};
+use super::cast::{Actor, add, at, key};
+use super::checks::{check_refused, claim, is_alive};
 use crate::{AdminMfaChange, SecondFactor, SessionStart, Store, Swap};
 
 /// A token that is not there has no bearer.

@@ -1,8 +1,4 @@
 //! Runs the program as an operator would.
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a test that cannot be set up has failed, and says so"
-)]
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -14,27 +10,27 @@ use vestibule_engine::{Seed, Timestamp, TotpStep};
 use vestibule_service::{Clock as _, SystemClock};
 
 /// The password of `admin` where a test gives one.
-pub const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 /// The program, with an empty environment.
-pub fn vestibule(arguments: &[&str]) -> Command {
+pub(crate) fn vestibule(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
     command.args(arguments).env_clear().stdin(Stdio::null());
     command
 }
 
 /// What an ended program printed to stderr.
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// What an ended program printed to stdout.
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[track_caller]
-pub fn ended(output: &Output, code: i32) {
+pub(crate) fn ended(output: &Output, code: i32) {
     assert_eq!(
         output.status.code(),
         Some(code),
@@ -45,20 +41,24 @@ pub fn ended(output: &Output, code: i32) {
 }
 
 /// A server on a free port.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     stdout: BufReader<ChildStdout>,
     log: PathBuf,
-    pub url: String,
+    pub(crate) url: String,
 }
 
 impl Server {
     /// Starts a server over this data directory; `admin` has [`PASSWORD`].
-    pub fn start(directory: &Path) -> Self {
+    pub(crate) fn start(directory: &Path) -> Self {
         Self::start_with(directory, &[], &[("VESTIBULE_ADMIN_PASSWORD", PASSWORD)])
     }
 
-    pub fn start_with(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(
+        directory: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let log = directory.join("log");
         let mut child = vestibule(&["serve", "--listen", "127.0.0.1:0", "--data-dir", "data"])
             .args(arguments)
@@ -83,18 +83,34 @@ impl Server {
     }
 
     /// `127.0.0.1:port`
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         let (_, rest) = self.url.split_once("://").unwrap();
         rest.strip_suffix("/admin").unwrap()
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    /// Asks the server to end; its exit code, and what it printed since it was ready.
-    pub fn terminate(mut self) -> (Option<i32>, String) {
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        while !self.log().contains(text) {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Asks the server to end.
+    pub(crate) fn signal(&self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
+    /// Asks the server to end, and waits for it.
+    pub(crate) fn terminate(self) -> (Option<i32>, String) {
+        self.signal();
+        self.ended()
+    }
+
+    /// Waits for the end; the exit code, and what was printed since the server was ready.
+    pub(crate) fn ended(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         while self.stdout.read_line(&mut rest).unwrap() > 0 {}
         (self.child.wait().unwrap().code(), rest)
@@ -109,16 +125,16 @@ impl Drop for Server {
 }
 
 /// A `vestibule login` that is being talked to.
-pub struct Dialogue {
+pub(crate) struct Dialogue {
     child: Child,
     stdin: ChildStdin,
     stderr: BufReader<ChildStderr>,
     /// What was said so far.
-    pub said: String,
+    pub(crate) said: String,
 }
 
 impl Dialogue {
-    pub fn start(home: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(home: &Path, arguments: &[&str]) -> Self {
         let mut child = vestibule(&["login", "--username", "admin"])
             .args(arguments)
             .env("XDG_CONFIG_HOME", home)
@@ -136,7 +152,7 @@ impl Dialogue {
     }
 
     /// Waits for a line that begins so; the rest of it.
-    pub fn wait_for(&mut self, beginning: &str) -> String {
+    pub(crate) fn wait_for(&mut self, beginning: &str) -> String {
         loop {
             let mut line = String::new();
             let length = self.stderr.read_line(&mut line).unwrap();
@@ -148,12 +164,12 @@ impl Dialogue {
         }
     }
 
-    pub fn answer(&mut self, line: &str) {
+    pub(crate) fn answer(&mut self, line: &str) {
         writeln!(self.stdin, "{line}").unwrap();
     }
 
     /// Waits for the end.
-    pub fn end(mut self) -> Output {
+    pub(crate) fn end(mut self) -> Output {
         drop(self.stdin);
         let mut line = String::new();
         while self.stderr.read_line(&mut line).unwrap() > 0 {
@@ -167,13 +183,13 @@ impl Dialogue {
 }
 
 /// An authenticator.
-pub struct Authenticator {
+pub(crate) struct Authenticator {
     seed: Seed,
     step: u64,
 }
 
 impl Authenticator {
-    pub fn new(base32: &str) -> Self {
+    pub(crate) fn new(base32: &str) -> Self {
         const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         let mut bits = 0u16;
         let mut count = 0;
@@ -196,7 +212,7 @@ impl Authenticator {
     }
 
     /// A code that was not shown before: the present one, then the next.
-    pub fn code(&mut self) -> String {
+    pub(crate) fn code(&mut self) -> String {
         let code = self.seed.code(TotpStep::new(self.step)).unwrap();
         self.step += 1;
         code.expose().clone()

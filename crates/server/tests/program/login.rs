@@ -1,12 +1,10 @@
 //! `vestibule login` against a server.
 
-mod common;
-
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use common::{Authenticator, Dialogue, PASSWORD, Server, ended, stderr, stdout, vestibule};
+use crate::common::{Authenticator, Dialogue, PASSWORD, Server, ended, stderr, stdout, vestibule};
 
 /// Signs in for the first time; the authenticator, the token, and what was said.
 fn enrol(server: &Server, home: &Path, arguments: &[&str]) -> (Authenticator, String, String) {

@@ -1,14 +1,13 @@
 //! `vestibule serve` and the commands around it.
 
-mod common;
-
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use common::{PASSWORD, Server, ended, stderr, stdout, vestibule};
+use crate::common::{PASSWORD, Server, ended, stderr, stdout, vestibule};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -289,7 +288,12 @@ fn the_first_password_goes_when_it_is_changed() {
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"another one\n").unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"another one\n")
+        .unwrap();
     assert!(child.wait().unwrap().success());
     assert!(!file.exists());
 
@@ -298,8 +302,40 @@ fn the_first_password_goes_when_it_is_changed() {
     fs::write(&file, first).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let server = Server::start_with(directory.path(), &[], &[]);
-    while file.exists() {
-        std::thread::yield_now();
-    }
+    assert!(!file.exists());
     assert_eq!(server.terminate().0, Some(0));
+}
+
+/// A request whose body is missing, under way at a server that was asked to end meanwhile.
+fn stopping(directory: &Path) -> (Server, TcpStream) {
+    let server = Server::start_with(directory, &["--http"], &[]);
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let head = "POST /admin/authentication HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\
+                Accept: application/vnd.appgate.peer-v23+json\r\nExpect: 100-continue\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    // The server asks for the body when it is about to read it.
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    server.signal();
+    server.wait_for_log("Stopping: requests under way may finish");
+    (server, stream)
+}
+
+#[test]
+fn requests_under_way_are_finished() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, mut stream) = stopping(directory.path());
+    stream.write_all(b"{}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 422 "), "{answer}");
+    assert_eq!(server.ended().0, Some(0));
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, _stream) = stopping(directory.path());
+    assert_eq!(server.terminate().0, Some(1));
 }
