@@ -56,17 +56,21 @@ pub fn router(
     readiness: Readiness,
 ) -> Router {
     let app = App {
-        service,
+        service: service.clone(),
         site: Arc::new(site),
+    };
+    let stationery = request::Stationery {
+        service: service.clone(),
+        proxies,
     };
     Router::new()
         .nest("/admin", routes::api())
-        .with_state(app.clone())
-        .merge(health::routes(app.service, readiness))
+        .with_state(app)
+        .merge(health::routes(service, readiness))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(axum::middleware::from_fn_with_state(
-            proxies,
+            stationery,
             request::envelope,
         ))
 }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 use tracing::{Instrument as _, error, info_span};
 use uuid::Uuid;
-use vestibule_service::{OsRandom, Random};
+use vestibule_service::Service;
 
 use crate::TrustedProxies;
 use crate::client::Client;
@@ -21,13 +21,19 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Copy, Debug)]
 pub struct RequestId(pub Uuid);
 
+/// What an envelope is made with.
+#[derive(Clone)]
+pub(crate) struct Stationery {
+    pub(crate) service: Service,
+    pub(crate) proxies: TrustedProxies,
+}
+
 pub(crate) async fn envelope(
-    State(proxies): State<TrustedProxies>,
+    State(Stationery { service, proxies }): State<Stationery>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let random: &dyn Random = &OsRandom;
-    let id = RequestId(uuid::Builder::from_random_bytes(random.bytes()).into_uuid());
+    let id = RequestId(service.random_uuid());
     let client = Client(proxies.client(request.extensions(), request.headers()));
     request.extensions_mut().insert(id);
     request.extensions_mut().insert(client);

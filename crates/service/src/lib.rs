@@ -40,6 +40,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
 use vestibule_engine::Timestamp;
 use vestibule_engine::password::LockoutPolicy;
 use vestibule_engine::token::Lifetimes;
@@ -115,6 +116,11 @@ impl Service {
     /// The time by which tokens and waits end; it never runs back.
     pub fn now(&self) -> Timestamp {
         self.inner.time.now()
+    }
+
+    /// A random UUID (version 4), for whoever needs a name for something.
+    pub fn random_uuid(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.inner.random.bytes()).into_uuid()
     }
 
     /// What counts password hashes, and makes them.
