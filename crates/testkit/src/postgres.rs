@@ -11,9 +11,9 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -66,16 +66,7 @@ impl Cluster {
     pub fn start() -> Self {
         let binaries =
             binaries().expect("Postgres is installed, on the PATH or in /usr/lib/postgresql");
-        let directory = tempfile::Builder::new()
-            .prefix("vestibule-postgres-")
-            .tempdir()
-            .expect("there is room for a scratch directory")
-            .keep();
-        let account = is_root().then(postgres_account);
-        if let Some((user, group)) = account {
-            chown(&directory, Some(user), Some(group)).expect("root may give directories away");
-        }
-        let mut supervisor = supervise(&directory, &binaries);
+        let (directory, mut supervisor) = supervise(&binaries);
         let pipe = supervisor.stdin.take();
         let mut cluster = Self {
             directory,
@@ -223,32 +214,36 @@ impl Drop for Cluster {
     }
 }
 
-/// Starts the shell that cleans up.
-fn supervise(directory: &Path, binaries: &Path) -> Child {
+/// Starts the shell that makes the directory and cleans up.
+fn supervise(binaries: &Path) -> (PathBuf, Child) {
+    // The removal is tried until it works: killed early, this process leaves an initdb behind that
+    // still fills the directory for a moment.
     const SCRIPT: &str = r#"
         trap '' INT TERM HUP
-        echo ready
+        directory=$(mktemp -d "${TMPDIR:-/tmp}/vestibule-postgres-XXXXXX") || exit
+        echo "$directory"
         cat > /dev/null
-        "$1/pg_ctl" stop -w -m immediate -D "$2/data" > /dev/null 2>&1
-        cd / && rm -rf "$2""#;
+        "$1/pg_ctl" stop -w -m immediate -D "$directory/data" > /dev/null 2>&1
+        until rm -rf "$directory" 2> /dev/null; do :; done"#;
     let mut child = as_postgres(OsStr::new("/bin/sh"))
         .args(["-c", SCRIPT, "supervisor"])
         .arg(binaries)
-        .arg(directory)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .current_dir(directory)
+        .current_dir("/")
         // Away from the terminal's group: an interrupt is for the tests.
         .process_group(0)
         .spawn()
         .expect("there is a shell");
-    let mut ready = [0; 6];
-    let stdout = child.stdout.as_mut().expect("it is a pipe");
-    stdout
-        .read_exact(&mut ready)
-        .expect("the supervisor is ready");
-    child
+    let mut directory = String::new();
+    let stdout = child.stdout.take().expect("it is a pipe");
+    BufReader::new(stdout)
+        .read_line(&mut directory)
+        .expect("the supervisor tells where it is");
+    let directory = PathBuf::from(directory.trim_end());
+    assert!(directory.is_dir(), "there is room for a scratch directory");
+    (directory, child)
 }
 
 /// A command, run by the user `postgres` if this process is root's: initdb refuses root.
@@ -265,19 +260,6 @@ fn as_postgres(program: &OsStr) -> Command {
 /// Whose process this is, without a system call of ours: who owns `/proc/self`.
 fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
-}
-
-/// The ids of the user and the group `postgres`.
-fn postgres_account() -> (u32, u32) {
-    let passwd = fs::read_to_string("/etc/passwd").expect("there are accounts");
-    let line = passwd
-        .lines()
-        .find_map(|line| line.strip_prefix("postgres:"));
-    let mut ids = line
-        .into_iter()
-        .flat_map(|line| line.split(':').skip(1).take(2));
-    let mut id = || ids.next()?.parse().ok();
-    id().zip(id()).expect("there is an account postgres")
 }
 
 /// Where all that is needed is: a directory of the PATH, or else that of the newest version.
