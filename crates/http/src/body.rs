@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use vestibule_wire::{ErrorBody, ids};
 
@@ -14,6 +14,8 @@ use crate::error::ApiError;
 
 /// Octets that a body may have.
 const LONGEST: usize = 64 * 1024;
+/// Octets that are let go by before the connection is closed on whoever sends them.
+const LONGEST_DRAINED: usize = 4 * 1024 * 1024;
 /// Levels of nesting that a body may have; the API needs four.
 const DEEPEST: usize = 32;
 /// For how long a body may be on its way.
@@ -47,10 +49,9 @@ impl RawBody {
     }
 
     async fn read(self) -> Result<Vec<u8>, ApiError> {
-        let collected = Limited::new(self.0, LONGEST).collect();
-        match tokio::time::timeout(PATIENCE, collected).await {
-            Ok(Ok(body)) => Ok(body.to_bytes().into()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::from_body(
+        match tokio::time::timeout(PATIENCE, collect(self.0)).await {
+            Ok(Ok(Some(bytes))) => Ok(bytes),
+            Ok(Ok(None)) => Err(ApiError::from_body(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 ErrorBody::new(
                     ids::PAYLOAD_TOO_LARGE,
@@ -64,6 +65,24 @@ impl RawBody {
             )),
         }
     }
+}
+
+/// The octets of a body, or `None` if there are too many. Those are let go by, up to a limit: who
+/// is cut off in the middle of a body does not see the answer.
+async fn collect(mut body: Body) -> Result<Option<Vec<u8>>, axum::Error> {
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length <= LONGEST {
+            bytes.extend_from_slice(&data);
+        } else if length > LONGEST_DRAINED {
+            break;
+        }
+    }
+    Ok((length <= LONGEST).then_some(bytes))
 }
 
 fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {

@@ -1,7 +1,7 @@
 //! The store in memory: the reference for what the others do, and the store of tests and of
 //! programs that embed the service.
 //!
-//! All of it is one [`Tables`] behind a lock that is never held over an await, so that each method
+//! All of it is one `Tables` behind a lock that is never held over an await, so that each method
 //! is a transaction by construction. Nothing outlives the process.
 
 mod accounts;
