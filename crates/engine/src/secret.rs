@@ -39,6 +39,12 @@ impl<T: Zeroize> Drop for Secret<T> {
     }
 }
 
+impl<T: Zeroize> From<T> for Secret<T> {
+    fn from(value: T) -> Self {
+        Self(value)
+    }
+}
+
 impl From<&str> for Secret<String> {
     fn from(value: &str) -> Self {
         Self::new(value.to_owned())

@@ -48,8 +48,8 @@ pub struct Otp(Secret<String>);
 
 impl Otp {
     /// Takes what was typed, whatever it is.
-    pub const fn new(typed: String) -> Self {
-        Self(Secret::new(typed))
+    pub fn new(typed: impl Into<Secret<String>>) -> Self {
+        Self(typed.into())
     }
 
     /// The six digits, if that is what it holds when ASCII spaces are left out.

@@ -4,11 +4,14 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
 use vestibule_engine::Token;
-use vestibule_service::{ServiceError, TokenRefusal};
+use vestibule_engine::privilege::{PrivilegeType, Target};
+use vestibule_service::{Caller, ServiceError, TokenRefusal};
 
 use crate::App;
-use crate::error::ApiError;
+use crate::body::RawBody;
+use crate::error::{ApiError, ApiResult};
 
 /// The token of a request: one, and it looks like one.
 pub(crate) struct BearerToken(pub(crate) Token);
@@ -20,6 +23,19 @@ impl FromRequestParts<App> for BearerToken {
         let token = read(&parts.headers).map_err(ServiceError::TokenRefused)?;
         Ok(Self(token))
     }
+}
+
+/// Recognises an administrator who may do `kind` to every `target`, and only then reads what they
+/// send. Sending it can take a while, in which the token may have ended: it is looked at again.
+pub(crate) async fn admit<T: DeserializeOwned>(
+    app: &App,
+    token: &Token,
+    (kind, target): (PrivilegeType, Target),
+    body: RawBody,
+) -> ApiResult<(Caller, T)> {
+    app.service.caller(token).await?.must(kind, target)?;
+    let input = body.json().await?;
+    Ok((app.service.caller(token).await?, input))
 }
 
 /// Reads `Bearer TOKEN`, in any case and however often the word is repeated: some clients add it

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use vestibule_wire::{ErrorBody, ids};
+use zeroize::Zeroizing;
 
 use crate::App;
 use crate::error::ApiError;
@@ -48,7 +49,7 @@ impl RawBody {
         }
     }
 
-    async fn read(self) -> Result<Vec<u8>, ApiError> {
+    async fn read(self) -> Result<Zeroizing<Vec<u8>>, ApiError> {
         match tokio::time::timeout(PATIENCE, collect(self.0)).await {
             Ok(Ok(Some(bytes))) => Ok(bytes),
             Ok(Ok(None)) => Err(ApiError::from_body(
@@ -69,8 +70,15 @@ impl RawBody {
 
 /// The octets of a body, or `None` if there are too many. Those are let go by, up to a limit: who
 /// is cut off in the middle of a body does not see the answer.
-async fn collect(mut body: Body) -> Result<Option<Vec<u8>>, axum::Error> {
-    let (mut bytes, mut length) = (Vec::new(), 0);
+async fn collect(mut body: Body) -> Result<Option<Zeroizing<Vec<u8>>>, axum::Error> {
+    // As long as it can become, so that it never moves and leaves a copy behind.
+    let hint = usize::try_from(body.size_hint().lower()).unwrap_or(LONGEST);
+    let (mut bytes, mut length) = (Zeroizing::new(Vec::new()), 0);
+    bytes.reserve_exact(if hint == 0 {
+        LONGEST
+    } else {
+        hint.min(LONGEST)
+    });
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else {
             continue;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::ConnectInfo;
 use axum::http::{Extensions, HeaderMap};
+use vestibule_service::ClientAddress;
 
 /// The proxies whose word about the client's address is taken.
 #[derive(Clone)]
@@ -23,32 +24,45 @@ impl TrustedProxies {
     }
 
     /// The address of the client: the peer itself, or, if that is a trusted proxy, the last one
-    /// before it in `X-Forwarded-For` that is not. What others claim is not even looked at.
-    pub(crate) fn client(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
-        let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    /// in `X-Forwarded-For` that is not. What others claim is not even looked at, and what cannot
+    /// be read is nobody's address rather than a better one.
+    pub(crate) fn client(&self, extensions: &Extensions, headers: &HeaderMap) -> ClientAddress {
+        let Some(ConnectInfo(peer)) = extensions.get::<ConnectInfo<SocketAddr>>() else {
+            return ClientAddress::Unknown;
+        };
         let peer = peer.ip().to_canonical();
         if !self.0(peer) {
-            return Some(peer);
+            return if peer.is_loopback() {
+                ClientAddress::Local
+            } else {
+                ClientAddress::Known(peer)
+            };
         }
-        let forwarded: Vec<&str> = headers
+        let forwarded: Vec<&[u8]> = headers
             .get_all("x-forwarded-for")
             .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
+            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
             .collect();
-        let mut client = peer;
-        for hop in forwarded.iter().rev() {
-            // Behind what no proxy of ours would have written, nothing is believed.
-            let Ok(hop) = hop.trim().parse::<IpAddr>() else {
-                break;
-            };
-            client = hop.to_canonical();
-            if !self.0(client) {
-                break;
+        for hop in forwarded.into_iter().rev() {
+            match address(hop) {
+                None => break,
+                Some(hop) if self.0(hop) => {}
+                Some(hop) => return ClientAddress::Known(hop),
             }
         }
-        Some(client)
+        ClientAddress::Unknown
     }
+}
+
+/// An address, as proxies write it: with or without a port, with or without brackets.
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop.trim_ascii()).ok()?;
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    let address = bare
+        .unwrap_or(text)
+        .parse::<IpAddr>()
+        .or_else(|_| text.parse().map(|with_port: SocketAddr| with_port.ip()));
+    Some(address.ok()?.to_canonical())
 }
 
 impl fmt::Debug for TrustedProxies {
@@ -59,38 +73,53 @@ impl fmt::Debug for TrustedProxies {
 
 /// The address of the client, for handlers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Client(pub(crate) Option<IpAddr>);
+pub(crate) struct Client(pub(crate) ClientAddress);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(peer: &str, forwarded: &[&'static str], expected: &str) {
+    fn check(peer: &str, forwarded: &[&[u8]], expected: &str) {
         let proxies = TrustedProxies::new(|address| address.to_string().starts_with("10."));
         let mut extensions = Extensions::new();
         let peer: IpAddr = peer.parse().unwrap();
         extensions.insert(ConnectInfo(SocketAddr::new(peer, 1)));
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", value.parse().unwrap());
+            headers.append("x-forwarded-for", (*value).try_into().unwrap());
         }
-        let client = proxies.client(&extensions, &headers).unwrap();
-        assert_eq!(client.to_string(), expected, "{peer} {forwarded:?}");
+        let client = proxies.client(&extensions, &headers);
+        assert_eq!(client.to_string(), expected, "{peer}");
     }
 
     #[test]
     fn only_trusted_proxies_are_believed() {
-        check("192.0.2.1", &["198.51.100.1"], "192.0.2.1");
+        check("192.0.2.1", &[b"198.51.100.1"], "192.0.2.1");
         check("::ffff:192.0.2.1", &[], "192.0.2.1");
-        check("10.0.0.1", &[], "10.0.0.1");
-        check("10.0.0.1", &["198.51.100.1"], "198.51.100.1");
+        check("127.0.0.1", &[b"198.51.100.1"], "local");
+        check("10.0.0.1", &[b"198.51.100.1"], "198.51.100.1");
         check(
             "10.0.0.1",
-            &["203.0.113.9, 198.51.100.1, 10.0.0.2"],
+            &[b"203.0.113.9, 198.51.100.1, 10.0.0.2"],
             "198.51.100.1",
         );
-        check("10.0.0.1", &["203.0.113.9", "198.51.100.1"], "198.51.100.1");
-        check("10.0.0.1", &["198.51.100.1, nonsense"], "10.0.0.1");
+        check(
+            "10.0.0.1",
+            &[b"203.0.113.9", b"198.51.100.1"],
+            "198.51.100.1",
+        );
+        check("10.0.0.1", &[b"198.51.100.1:4711"], "198.51.100.1");
+        check("10.0.0.1", &[b"[2001:db8::1]:4711"], "2001:db8::1");
+        check("10.0.0.1", &[b"[2001:db8::1]"], "2001:db8::1");
+    }
+
+    #[test]
+    fn a_client_cannot_get_rid_of_its_address() {
+        check("10.0.0.1", &[b"\xff, 198.51.100.1"], "198.51.100.1");
+        check("10.0.0.1", &[b"198.51.100.1, nonsense"], "unknown");
+        check("10.0.0.1", &[b"nonsense, 10.0.0.2"], "unknown");
+        check("10.0.0.1", &[b"127.0.0.1"], "127.0.0.1");
+        check("10.0.0.1", &[], "unknown");
     }
 }

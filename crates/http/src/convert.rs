@@ -19,6 +19,11 @@ pub(crate) fn hidden(secret: &Secret<String>) -> wire::Hidden {
     wire::Hidden::new(secret.expose().as_str())
 }
 
+/// From the custody of the wire to that of the domain, without a copy that is not wiped.
+pub(crate) fn secret(hidden: wire::Hidden) -> Secret<String> {
+    Secret::new(std::mem::take(&mut *hidden.into_inner()))
+}
+
 pub(crate) fn signed_in(signed_in: &SignedIn, site: &Site) -> wire::LoginResponse {
     let user = wire::LoginUser {
         name: signed_in.username.clone(),

@@ -1,13 +1,15 @@
 //! Whether this process lives, and whether it can serve.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
 use serde::Serialize;
 use tracing::warn;
 use vestibule_service::Service;
@@ -33,7 +35,11 @@ impl Readiness {
 struct Health {
     service: Service,
     readiness: Readiness,
+    check: Arc<Mutex<Option<Check>>>,
 }
+
+/// A look at the store that is under way: whether it works.
+type Check = Shared<BoxFuture<'static, bool>>;
 
 #[derive(Serialize)]
 struct Report {
@@ -50,23 +56,44 @@ pub(crate) fn routes(service: Service, readiness: Readiness) -> Router {
             get(async || Json(serde_json::json!({ "live": true }))),
         )
         .route("/readyz", get(ready))
-        .with_state(Health { service, readiness })
+        .with_state(Health {
+            service,
+            readiness,
+            check: Arc::default(),
+        })
 }
 
-async fn ready(State(health): State<Health>) -> Response {
-    let store = health.service.check_store().await;
-    if let Err(error) = &store {
-        warn!(
-            error = error as &dyn std::error::Error,
-            "Not ready: the store does not work"
-        );
+impl Health {
+    /// Whether the store works. Those who ask at once share one look: nobody who asks a lot gets in
+    /// the way of sign-ins.
+    fn check(&self) -> Check {
+        let mut check = self.check.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(under_way) = check.as_ref().filter(|check| check.peek().is_none()) {
+            return under_way.clone();
+        }
+        let service = self.service.clone();
+        let begun = async move {
+            let checked = service.check_store().await;
+            if let Err(error) = &checked {
+                let error: &dyn std::error::Error = error;
+                warn!(error, "Not ready: the store does not work");
+            }
+            checked.is_ok()
+        };
+        check.insert(begun.boxed().shared()).clone()
     }
+}
+
+/// A clock that was set back is told, and no reason to be withdrawn: it may be right now and have
+/// been wrong before, and all replicas of one machine would be withdrawn at once.
+async fn ready(State(health): State<Health>) -> Response {
+    let store = health.check().await;
     let behind = health.service.clock_behind();
     let stopping = !health.readiness.0.load(Ordering::Relaxed);
-    let ready = store.is_ok() && behind.is_zero() && !stopping;
+    let ready = store && !stopping;
     let report = Report {
         ready,
-        store: if store.is_ok() { "ok" } else { "unavailable" },
+        store: if store { "ok" } else { "unavailable" },
         clock: if behind.is_zero() {
             "ok".to_owned()
         } else {

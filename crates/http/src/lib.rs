@@ -14,6 +14,7 @@ mod convert;
 mod error;
 mod health;
 mod list;
+mod path;
 mod request;
 mod routes;
 

@@ -42,7 +42,7 @@ pub(crate) async fn envelope(
     let span = info_span!(
         "request",
         request.id = %id.0,
-        client.address = client.0.map(tracing::field::display),
+        client.address = %client.0,
         http.method = %request.method(),
         http.route = route.map_or("", MatchedPath::as_str),
     );

@@ -223,3 +223,69 @@ async fn headers_of_bearers() {
         .header("content-type", "application/json");
     assert_eq!(op.accept(Some(ACCEPT)).send().await.status.as_u16(), 200);
 }
+
+/// What was read of an administrator's token does not outlive the token while the body arrives.
+#[tokio::test]
+async fn a_token_that_ends_while_the_body_arrives_is_refused() {
+    let app = App::start().await;
+    let (admin, authenticator) = app.admin().await;
+    let user = json!({ "name": "mallory", "firstName": "", "lastName": "", "password": "x" });
+    for (method, path, body) in [
+        ("POST", "/admin/local-users", user),
+        ("PUT", "/admin/admin-mfa-settings", json!({})),
+    ] {
+        let session = app.admin_again(&authenticator).await;
+        let (mut send, body_under_way) = app::body_in_pieces();
+        let call = app
+            .call(method, path)
+            .bearer(&session)
+            .stream(body_under_way);
+        let answer = async {
+            let answer = call.send();
+            let revoke = async {
+                send.piece(b"").await;
+                // Taken: the token was looked at, and the body is being read.
+                send.piece(b"").await;
+                let gone = app
+                    .call("POST", "/admin/authentication/logout")
+                    .bearer(&session);
+                assert_eq!(gone.send().await.status.as_u16(), 204);
+                send.piece(body.to_string().as_bytes()).await;
+                drop(send);
+            };
+            futures_util::join!(answer, revoke).0
+        };
+        answer.await.is(401, "unauthorized");
+    }
+    let list = app
+        .get("/admin/local-users")
+        .bearer(&admin)
+        .send()
+        .await
+        .json();
+    assert_eq!(list["totalCount"], 1);
+    let settings = app
+        .get("/admin/admin-mfa-settings")
+        .bearer(&admin)
+        .send()
+        .await
+        .json();
+    assert!(settings.get("providerId").is_some());
+}
+
+#[tokio::test]
+async fn paths_that_are_no_text_are_nobody() {
+    let app = App::start().await;
+    let (admin, _) = app.admin().await;
+    for (method, path) in [
+        ("GET", "/admin/mfa-providers/%FF"),
+        ("DELETE", "/admin/otp/seeds/%FF"),
+    ] {
+        app.call(method, path).send().await.is(401, "unauthorized");
+        app.call(method, path)
+            .bearer(&admin)
+            .send()
+            .await
+            .is(404, "not found");
+    }
+}

@@ -109,8 +109,26 @@ struct Inner {
     limiter: Limiter,
 }
 
-/// Where a request comes from, as far as it is known.
-pub type ClientAddress = Option<IpAddr>;
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ClientAddress {
+    /// A program on this machine, which is not limited.
+    Local,
+    /// Another machine.
+    Known(IpAddr),
+    /// A proxy that is trusted did not say from where.
+    Unknown,
+}
+
+impl std::fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Local => f.write_str("local"),
+            Self::Known(address) => address.fmt(f),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
 
 impl Service {
     /// The time by which tokens and waits end; it never runs back.

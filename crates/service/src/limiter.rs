@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use vestibule_engine::Timestamp;
 
+use crate::ClientAddress;
+
 const WINDOW: Duration = Duration::from_mins(1);
 /// Addresses that are remembered; some 100 octets each.
 const MOST_ADDRESSES: usize = 20_000;
@@ -18,7 +20,22 @@ const MOST_ADDRESSES: usize = 20_000;
 #[derive(Debug)]
 pub(crate) struct Limiter {
     most: u32,
-    windows: Mutex<HashMap<IpAddr, Window>>,
+    windows: Mutex<Windows>,
+}
+
+#[derive(Debug, Default)]
+struct Windows {
+    by_key: HashMap<Key, Window>,
+    swept: Option<Timestamp>,
+}
+
+/// What is counted together.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Key {
+    /// An IPv4 address, or the 64 bits of IPv6 that one site has.
+    Network(IpAddr),
+    /// Everybody whose address is not known, or for whose address there is no room.
+    Others,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,48 +58,70 @@ impl Limiter {
         }
     }
 
+    /// Lets a try begin, and counts it as a failure until it is forgiven: so those that are under
+    /// way count, and those whose client hangs up.
+    ///
+    /// # Errors
     /// How long the address has to wait, if it failed too often.
-    pub(crate) fn wait(&self, address: Option<IpAddr>, now: Timestamp) -> Option<Duration> {
-        let network = limited(address)?;
-        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let window = windows.get(&network)?;
-        (window.failures >= self.most && !window.ended(now))
-            .then(|| window.started.after(WINDOW).since(now))
-    }
-
-    /// Counts a failure.
-    pub(crate) fn failed(&self, address: Option<IpAddr>, now: Timestamp) {
-        let Some(network) = limited(address) else {
-            return;
+    pub(crate) fn begin(&self, client: ClientAddress, now: Timestamp) -> Result<(), Duration> {
+        let Some(key) = Key::of(client) else {
+            return Ok(());
         };
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        if windows.len() >= MOST_ADDRESSES && !windows.contains_key(&network) {
-            windows.retain(|_, window| !window.ended(now));
-            if windows.len() >= MOST_ADDRESSES {
-                return;
-            }
+        let window = windows.at(key, now);
+        if window.failures >= self.most {
+            return Err(window.started.after(WINDOW).since(now));
         }
+        window.failures += 1;
+        Ok(())
+    }
+
+    /// Takes a try back that was no failure.
+    pub(crate) fn forgive(&self, client: ClientAddress, now: Timestamp) {
+        if let Some(key) = Key::of(client) {
+            let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+            let window = windows.at(key, now);
+            window.failures = window.failures.saturating_sub(1);
+        }
+    }
+}
+
+impl Windows {
+    /// The window of an address now. Where there is no room for one more, all newcomers share one:
+    /// a flood of addresses costs those who come with it, and nobody gets around the limit.
+    fn at(&mut self, key: Key, now: Timestamp) -> &mut Window {
         let fresh = Window {
             started: now,
             failures: 0,
         };
-        let window = windows.entry(network).or_insert(fresh);
+        let full = self.by_key.len() >= MOST_ADDRESSES && !self.by_key.contains_key(&key);
+        if full && self.swept.is_none_or(|swept| now >= swept.after(WINDOW)) {
+            self.by_key.retain(|_, window| !window.ended(now));
+            self.swept = Some(now);
+        }
+        let key = if self.by_key.len() >= MOST_ADDRESSES && !self.by_key.contains_key(&key) {
+            Key::Others
+        } else {
+            key
+        };
+        let window = self.by_key.entry(key).or_insert(fresh);
         if window.ended(now) {
             *window = fresh;
         }
-        window.failures = window.failures.saturating_add(1);
+        window
     }
 }
 
-/// What is counted together: an IPv4 address, or the 64 bits of IPv6 that one site has.
-fn limited(address: Option<IpAddr>) -> Option<IpAddr> {
-    let address = address?.to_canonical();
-    match address {
-        _ if address.is_loopback() => None,
-        IpAddr::V4(_) => Some(address),
-        IpAddr::V6(v6) => {
-            let site = v6.to_bits() >> 64 << 64;
-            Some(IpAddr::V6(Ipv6Addr::from_bits(site)))
+impl Key {
+    /// `None` for this machine's own programs.
+    fn of(client: ClientAddress) -> Option<Self> {
+        match client {
+            ClientAddress::Local => None,
+            ClientAddress::Unknown => Some(Self::Others),
+            ClientAddress::Known(address) => Some(Self::Network(match address.to_canonical() {
+                v4 @ IpAddr::V4(_) => v4,
+                IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+            })),
         }
     }
 }
@@ -95,45 +134,60 @@ mod tests {
         Timestamp::from_unix_seconds(seconds)
     }
 
-    fn address(text: &str) -> Option<IpAddr> {
-        text.parse().ok()
+    fn known(text: &str) -> ClientAddress {
+        text.parse()
+            .map_or(ClientAddress::Unknown, ClientAddress::Known)
     }
 
     #[test]
     fn an_address_that_fails_too_often_waits_for_the_minute_to_end() {
         let limiter = Limiter::new(2);
-        let (theirs, other) = (address("192.0.2.1"), address("192.0.2.2"));
-        limiter.failed(theirs, at(0));
-        assert_eq!(limiter.wait(theirs, at(1)), None);
-        limiter.failed(theirs, at(20));
-        assert_eq!(limiter.wait(theirs, at(20)), Some(Duration::from_secs(40)));
-        assert_eq!(limiter.wait(other, at(20)), None);
-        assert_eq!(limiter.wait(theirs, at(60)), None);
-        limiter.failed(theirs, at(60));
-        assert_eq!(limiter.wait(theirs, at(60)), None);
+        let (theirs, other) = (known("192.0.2.1"), known("192.0.2.2"));
+        assert_eq!(limiter.begin(theirs, at(0)), Ok(()));
+        assert_eq!(limiter.begin(theirs, at(20)), Ok(()));
+        assert_eq!(limiter.begin(theirs, at(20)), Err(Duration::from_secs(40)));
+        assert_eq!(limiter.begin(other, at(20)), Ok(()));
+        assert_eq!(limiter.begin(theirs, at(60)), Ok(()));
     }
 
     #[test]
-    fn a_site_is_one_and_this_machine_is_free() {
+    fn successes_do_not_count() {
         let limiter = Limiter::new(1);
-        limiter.failed(address("2001:db8::1"), at(0));
-        assert!(limiter.wait(address("2001:db8::2"), at(0)).is_some());
-        for free in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
-            limiter.failed(address(free), at(0));
-            assert_eq!(limiter.wait(address(free), at(0)), None, "{free}");
+        for _ in 0..5 {
+            assert_eq!(limiter.begin(known("192.0.2.1"), at(0)), Ok(()));
+            limiter.forgive(known("192.0.2.1"), at(0));
         }
-        limiter.failed(None, at(0));
-        assert_eq!(limiter.wait(None, at(0)), None);
+        limiter.forgive(known("192.0.2.1"), at(0));
+        assert_eq!(limiter.begin(known("192.0.2.1"), at(0)), Ok(()));
+        assert!(limiter.begin(known("192.0.2.1"), at(0)).is_err());
     }
 
     #[test]
-    fn memory_is_bounded() {
+    fn a_site_is_one_the_unknown_are_one_and_this_machine_is_free() {
         let limiter = Limiter::new(1);
-        for n in 0..u32::try_from(MOST_ADDRESSES).unwrap() + 10 {
-            limiter.failed(Some(IpAddr::V4((0x0a00_0000 + n).into())), at(0));
+        assert!(limiter.begin(known("2001:db8::1"), at(0)).is_ok());
+        assert!(limiter.begin(known("2001:db8::2"), at(0)).is_err());
+        assert!(limiter.begin(ClientAddress::Unknown, at(0)).is_ok());
+        assert!(limiter.begin(ClientAddress::Unknown, at(0)).is_err());
+        for _ in 0..3 {
+            assert!(limiter.begin(ClientAddress::Local, at(0)).is_ok());
         }
-        assert_eq!(limiter.windows.lock().unwrap().len(), MOST_ADDRESSES);
-        limiter.failed(address("192.0.2.1"), at(60));
-        assert_eq!(limiter.windows.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_limit_holds_beyond() {
+        let limiter = Limiter::new(1);
+        let address = |n: u32| ClientAddress::Known(IpAddr::V4((0x0a00_0000 + n).into()));
+        let most = u32::try_from(MOST_ADDRESSES).unwrap();
+        for n in 0..=most {
+            assert!(limiter.begin(address(n), at(0)).is_ok());
+        }
+        assert!(
+            limiter.begin(address(most + 1), at(0)).is_err(),
+            "it shares with the one before"
+        );
+        assert!(limiter.windows.lock().unwrap().by_key.len() <= MOST_ADDRESSES + 1);
+        assert!(limiter.begin(address(most + 1), at(60)).is_ok());
+        assert!(limiter.windows.lock().unwrap().by_key.len() < 3);
     }
 }

@@ -16,13 +16,12 @@ use vestibule_engine::{
 use vestibule_store::{Bearer, Claim, Finish, ProposedSeed, SeedState, Swap};
 
 use crate::barcode::barcode;
+use crate::session::completion_to_note;
 use crate::sign_in::SignedIn;
 use crate::{Inner, Place, Service, ServiceError, TokenRefusal};
 
 /// How often a seed is proposed anew when something moved under it.
 const MOST_TRIES: u8 = 16;
-/// A device is noted as known again after this.
-const DEVICE_NOTED_EVERY: std::time::Duration = std::time::Duration::from_hours(24);
 
 /// What comes next after the start of the second factor.
 #[derive(Debug)]
@@ -265,9 +264,6 @@ impl Inner {
             )
         })?;
         let expires = verified.record().expires;
-        let noted_lately = bearer
-            .device_completed
-            .is_some_and(|noted| env.now < noted.after(DEVICE_NOTED_EVERY));
         let finish = Finish {
             claim: claim.clone(),
             partial: bearer.token.hash,
@@ -276,7 +272,7 @@ impl Inner {
                 .enrols()
                 .then(|| self.seal_as_verified(bearer))
                 .transpose()?,
-            device_completed: (!noted_lately).then_some(env.now),
+            device_completed: completion_to_note(bearer, env.now),
         };
         Ok((self.store.finish(&finish).await?, (token.reveal(), expires)))
     }

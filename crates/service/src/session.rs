@@ -1,5 +1,7 @@
 //! What one does with a token: enter, ask for administration, leave.
 
+use std::time::Duration;
+
 use tracing::info;
 use vestibule_engine::privilege::{PrivilegeType, Privileges, Reach, Target, of_roles};
 use vestibule_engine::token::{Door, admit};
@@ -77,7 +79,8 @@ impl Service {
             let minted = self.inner.random.token();
             let admin = NewToken::admin(&minted, &admission);
             // A partial token that is enough has completed the sign-in by itself.
-            let completed = (bearer.token.kind == TokenKind::Partial).then_some(now);
+            let by_itself = bearer.token.kind == TokenKind::Partial;
+            let completed = completion_to_note(&bearer, now).filter(|_| by_itself);
             let swap = self.inner.store.mint(&hash, &admin, completed).await?;
             if swap == Swap::Moved {
                 return Err(ServiceError::TokenRefused(TokenRefusal::Unknown));
@@ -116,6 +119,18 @@ impl Service {
         info!(subject.id = %bearer.user.id, "Logged out");
         Ok(())
     }
+}
+
+/// How often it is noted that sign-ins are completed from a device.
+const NOTED_EVERY: Duration = Duration::from_hours(24);
+
+/// The time to note for the bearer's device when a sign-in is completed now, unless one was noted
+/// lately.
+pub(crate) fn completion_to_note(bearer: &Bearer, now: Timestamp) -> Option<Timestamp> {
+    let lately = bearer
+        .device_completed
+        .is_some_and(|noted| now < noted.after(NOTED_EVERY));
+    (!lately).then_some(now)
 }
 
 impl Inner {

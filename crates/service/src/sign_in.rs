@@ -111,18 +111,19 @@ impl Service {
         credentials: Credentials,
         address: ClientAddress,
     ) -> Result<(Token, PasswordStanding, NewToken), ServiceError> {
-        let limiter = &self.inner.limiter;
-        if let Some(retry_after) = limiter.wait(address, self.now()) {
-            return Err(ServiceError::TooManyFailures { retry_after });
-        }
         let inner = Arc::clone(&self.inner);
-        let outcome =
-            Self::to_the_end(async move { inner.check_password(credentials).await }).await;
-        if let Err(ServiceError::SignInRefused(reason)) = &outcome {
-            info!(client.address = address.map(tracing::field::display), %reason, "Sign-in refused");
-            limiter.failed(address, self.now());
-        }
-        outcome
+        Self::to_the_end(async move {
+            let began = inner.limiter.begin(address, inner.time.now());
+            began.map_err(|retry_after| ServiceError::TooManyFailures { retry_after })?;
+            let outcome = inner.check_password(credentials).await;
+            if let Err(ServiceError::SignInRefused(reason)) = &outcome {
+                info!(client.address = %address, %reason, "Sign-in refused");
+            } else {
+                inner.limiter.forgive(address, inner.time.now());
+            }
+            outcome
+        })
+        .await
     }
 }
 

@@ -8,7 +8,7 @@ use vestibule_service::AdminMfaUpdate;
 use vestibule_wire as wire;
 
 use crate::App;
-use crate::bearer::BearerToken;
+use crate::bearer::{BearerToken, admit};
 use crate::body::RawBody;
 use crate::convert;
 use crate::error::ApiResult;
@@ -27,9 +27,9 @@ pub(super) async fn put(
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<StatusCode> {
-    let caller = app.service.caller(&token).await?;
-    caller.must(PrivilegeType::Edit, Target::GlobalSetting)?;
-    let input: wire::AdminMfaSettingsInput = body.json().await?;
+    let privilege = (PrivilegeType::Edit, Target::GlobalSetting);
+    let (caller, input): (_, wire::AdminMfaSettingsInput) =
+        admit(&app, &token, privilege, body).await?;
     let exempted = input.exempted_users.unwrap_or_default();
     let update = AdminMfaUpdate::new(input.provider_id.as_deref(), &exempted)?;
     app.service.set_admin_mfa(&caller, update).await?;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::{Extension, Json};
-use vestibule_engine::{FieldErrors, Otp, Secret};
+use vestibule_engine::{FieldErrors, Otp};
 use vestibule_service::{Credentials, ServiceError};
 use vestibule_wire as wire;
 
@@ -23,7 +23,7 @@ pub(super) async fn start(
     Extension(Client(address)): Extension<Client>,
     body: RawBody,
 ) -> ApiResult<Json<wire::LoginResponse>> {
-    let credentials = credentials(&body.json().await?)?;
+    let credentials = credentials(body.json().await?)?;
     let signed_in = app.service.authenticate(credentials, address).await?;
     Ok(Json(convert::signed_in(&signed_in, &app.site)))
 }
@@ -33,7 +33,7 @@ pub(super) async fn login(
     Extension(Client(address)): Extension<Client>,
     body: RawBody,
 ) -> ApiResult<Json<wire::LoginResponse>> {
-    let credentials = credentials(&body.json().await?)?;
+    let credentials = credentials(body.json().await?)?;
     let authorized = app.service.login(credentials, address).await?;
     Ok(Json(convert::authorized(&authorized, &app.site)))
 }
@@ -82,12 +82,12 @@ pub(super) async fn log_out(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn credentials(body: &wire::SignIn) -> Result<Credentials, FieldErrors> {
+fn credentials(body: wire::SignIn) -> Result<Credentials, FieldErrors> {
     Credentials::new(
         body.provider_name.as_deref(),
         body.device_id.as_deref(),
         body.username.as_deref(),
-        body.password.as_ref().map(|p| Secret::from(p.expose())),
+        body.password.map(convert::secret),
     )
 }
 
@@ -99,7 +99,7 @@ fn otp(body: wire::FinishOtp) -> Result<Otp, ServiceError> {
         Some(otp) if otp.expose().chars().count() > LONGEST_OTP => {
             refuse("may not be longer than 256 characters")
         }
-        Some(otp) => Ok(Otp::new(otp.expose().to_owned())),
+        Some(otp) => Ok(Otp::new(convert::secret(otp))),
     }
 }
 

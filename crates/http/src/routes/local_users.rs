@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
+use vestibule_engine::Timestamp;
 use vestibule_engine::invalid::Fields;
 use vestibule_engine::privilege::{PrivilegeType, Target};
-use vestibule_engine::{Secret, Timestamp};
 use vestibule_service::UserDraft;
 use vestibule_wire as wire;
 
 use crate::App;
-use crate::bearer::BearerToken;
+use crate::bearer::{BearerToken, admit};
 use crate::body::RawBody;
 use crate::convert;
 use crate::error::ApiResult;
@@ -31,9 +31,8 @@ pub(super) async fn add(
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::LocalUser>> {
-    let caller = app.service.caller(&token).await?;
-    caller.must(PrivilegeType::Create, Target::LocalUser)?;
-    let input: wire::LocalUserInput = body.json().await?;
+    let privilege = (PrivilegeType::Create, Target::LocalUser);
+    let (caller, input): (_, wire::LocalUserInput) = admit(&app, &token, privilege, body).await?;
     let mut fields = Fields::default();
     let lock_start = input
         .lock_start
@@ -44,7 +43,7 @@ pub(super) async fn add(
         name: input.name,
         first_name: input.first_name,
         last_name: input.last_name,
-        password: input.password.map(|p| Secret::from(p.expose())),
+        password: input.password.map(convert::secret),
         email: input.email,
         phone: input.phone,
         notes: input.notes,

@@ -1,7 +1,7 @@
 //! Providers of second factors.
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use vestibule_wire as wire;
 
 use crate::App;
@@ -9,6 +9,7 @@ use crate::bearer::BearerToken;
 use crate::convert;
 use crate::error::ApiResult;
 use crate::list::ListRequest;
+use crate::path::PathText;
 
 pub(super) async fn list(
     State(app): State<App>,
@@ -24,9 +25,9 @@ pub(super) async fn list(
 pub(super) async fn get(
     State(app): State<App>,
     BearerToken(token): BearerToken,
-    Path(id): Path<String>,
+    PathText(id): PathText,
 ) -> ApiResult<Json<wire::MfaProvider>> {
     let caller = app.service.caller(&token).await?;
-    let provider = app.service.mfa_provider(&caller, &id)?;
+    let provider = app.service.mfa_provider(&caller, &id.unwrap_or_default())?;
     Ok(Json(convert::mfa_provider(provider)))
 }

@@ -1,7 +1,7 @@
 //! Seeds.
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use vestibule_engine::privilege::{PrivilegeType, Target};
 use vestibule_service::{Missing, ServiceError};
@@ -12,6 +12,7 @@ use crate::bearer::BearerToken;
 use crate::convert;
 use crate::error::ApiResult;
 use crate::list::ListRequest;
+use crate::path::PathText;
 
 pub(super) async fn list(
     State(app): State<App>,
@@ -29,12 +30,13 @@ pub(super) async fn list(
 pub(super) async fn delete(
     State(app): State<App>,
     BearerToken(token): BearerToken,
-    Path(dn): Path<String>,
+    PathText(dn): PathText,
 ) -> ApiResult<StatusCode> {
     let caller = app.service.caller(&token).await?;
     caller.must(PrivilegeType::Delete, Target::OtpSeed)?;
     // Nobody can have a name that is none.
-    let name = dn.parse().or(Err(ServiceError::NotFound(Missing::Seed)))?;
+    let name = dn.and_then(|dn| dn.parse().ok());
+    let name = name.ok_or(ServiceError::NotFound(Missing::Seed))?;
     app.service.reset_seed(&caller, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -71,6 +71,7 @@ pub(crate) struct Call<'a> {
     app: &'a App,
     request: axum::http::request::Builder,
     body: Vec<u8>,
+    stream: Option<Body>,
     accept: Option<&'a str>,
     peer: SocketAddr,
 }
@@ -97,6 +98,11 @@ impl Call<'_> {
         self
     }
 
+    pub(crate) fn stream(mut self, body: Body) -> Self {
+        self.stream = Some(body);
+        self
+    }
+
     pub(crate) fn accept(mut self, accept: Option<&'static str>) -> Self {
         self.accept = accept;
         self
@@ -112,7 +118,8 @@ impl Call<'_> {
         if let Some(accept) = self.accept {
             request = request.header("accept", accept);
         }
-        let mut request = request.body(Body::from(self.body)).expect("a request");
+        let body = self.stream.unwrap_or_else(|| Body::from(self.body));
+        let mut request = request.body(body).expect("a request");
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let response = self
             .app
@@ -173,6 +180,7 @@ impl App {
             app: self,
             request: Request::builder().method(method).uri(path),
             body: Vec::new(),
+            stream: None,
             accept: Some(ACCEPT),
             peer: "127.0.0.1:1".parse().expect("an address"),
         }
@@ -233,6 +241,14 @@ impl App {
         (self.authorize(&verified).await.token(), authenticator)
     }
 
+    /// Signs the administrator in once more, in a later step; the token for administration.
+    pub(crate) async fn admin_again(&self, authenticator: &Authenticator) -> String {
+        self.clock.advance(std::time::Duration::from_secs(30));
+        let partial = self.partial("admin").await;
+        let verified = self.otp(&partial, &self.code(authenticator)).await.token();
+        self.authorize(&verified).await.token()
+    }
+
     /// Makes a user with [`PASSWORD`].
     pub(crate) async fn add_user(&self, admin: &str, name: &str) -> Answer {
         let user = json!({
@@ -249,4 +265,24 @@ pub(crate) fn credentials(username: &str, password: &str) -> Value {
     json!({
         "providerName": "local", "username": username, "password": password, "deviceId": DEVICE,
     })
+}
+
+/// The sending end of a body that arrives piece by piece.
+pub(crate) struct Pieces(tokio::sync::mpsc::Sender<Vec<u8>>);
+
+impl Pieces {
+    /// Sends a piece, when the one before was taken.
+    pub(crate) async fn piece(&mut self, bytes: &[u8]) {
+        self.0.send(bytes.to_vec()).await.expect("somebody reads");
+    }
+}
+
+/// A body that arrives piece by piece.
+pub(crate) fn body_in_pieces() -> (Pieces, Body) {
+    let (send, receive) = tokio::sync::mpsc::channel(1);
+    let stream = futures_util::stream::unfold(receive, async |mut receive| {
+        let piece: Vec<u8> = receive.recv().await?;
+        Some((Ok::<_, std::convert::Infallible>(piece), receive))
+    });
+    (Pieces(send), Body::from_stream(stream))
 }
