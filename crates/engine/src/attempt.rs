@@ -15,6 +15,39 @@
 //! Both writes are compare-and-set on the revision that the decision rests on. When it moved in
 //! between, the caller reads again and the code is judged anew: of however many answers arrive at
 //! once, none beyond the budget is looked at with an effect.
+//!
+//! ```
+//! use vestibule_engine::attempt::{Attempt, Effect, Enrolment, Env, Input, Standing, Verdict};
+//! use vestibule_engine::{GuessBudget, Otp, Seed, SeedId, SessionId, Timestamp, TotpStep, UserId};
+//!
+//! // What the program has read of somebody who shows a partial token…
+//! let seed = Seed::from_bytes(*b"12345678901234567890");
+//! let standing = Standing {
+//!     user: UserId::from_random([1; 16]),
+//!     session: SessionId::from_random([2; 16]),
+//!     revision: 7,
+//!     budget: GuessBudget::default(),
+//!     enrolment: Enrolment::Verified {
+//!         id: SeedId::from_random([3; 16]),
+//!         seed,
+//!         last_step: TotpStep::new(0),
+//!     },
+//! };
+//! // …and what they type, 59 seconds into the epoch.
+//! let now = Timestamp::from_unix_seconds(59);
+//! let env = Env { now, wall: now };
+//! let typed = Input::OtpSubmitted(Otp::new("287082".to_owned()));
+//! let mut transition = Attempt::begin(standing).step(typed, env)?;
+//!
+//! // The code is right. The program claims its step by compare-and-set, and says so.
+//! let Some(Effect::ClaimStep(claim)) = transition.effects.pop() else { panic!() };
+//! assert_eq!(claim.step(), TotpStep::new(1));
+//! let claimed = Input::StepClaimed(claim.dangerous_claimed());
+//! let mut transition = transition.next.unwrap().step(claimed, env)?;
+//! let Some(Effect::Finish(Verdict::Passed(passed))) = transition.effects.pop() else { panic!() };
+//! assert_eq!(passed.offset, 0);
+//! # Ok::<(), vestibule_engine::attempt::InvalidTransition>(())
+//! ```
 
 mod awaiting_otp;
 mod claiming_step;

@@ -125,3 +125,21 @@ async fn a_known_device_gets_in_while_strangers_are_locked_out() {
     from(stranger, PASSWORD).await.is(401, "unauthorized");
     from(app::DEVICE, PASSWORD).await.token();
 }
+
+/// Who hangs up before the answer has guessed all the same.
+#[tokio::test]
+async fn a_guess_counts_when_its_client_has_gone() {
+    let (app, authenticator) = seeded().await;
+    let partial = app.partial("admin").await;
+    let wrong = authenticator.wrong_code(app.clock.wall());
+    for _ in 0..5 {
+        let mut guess = Box::pin(app.otp(&partial, &wrong));
+        assert!(futures_util::poll!(&mut guess).is_pending());
+        drop(guess);
+        tokio::task::yield_now().await;
+    }
+    app.initialize(&partial).await.is(401, "unauthorized");
+    let partial = app.partial("admin").await;
+    let right = app.otp(&partial, &app.code(&authenticator)).await;
+    right.is(401, "unauthorized");
+}
