@@ -1,15 +1,16 @@
 //! Users.
 
 use async_trait::async_trait;
+use sqlx::types::Json;
 use sqlx::{query, query_as, query_scalar};
-use vestibule_engine::{NameKey, RoleId, Timestamp, User, UserId};
+use vestibule_engine::{NameKey, Timestamp, User, UserId};
 use vestibule_store::{
     Accounts, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, search_text,
 };
 
 use crate::error::{is_storable, retrying, store_error};
-use crate::rows::{UserRow, user_columns};
 use crate::{PostgresStore, Write};
+use vestibule_store_sql::{UserRow, stored_roles, user_columns};
 
 const BY_NAME: &str = concat!(
     "SELECT ",
@@ -179,7 +180,6 @@ impl Accounts for PostgresStore {
 impl PostgresStore {
     async fn insert_user(&self, new: &NewUser) -> Result<bool, StoreError> {
         let user = &new.user;
-        let roles: Vec<_> = user.roles.iter().copied().map(RoleId::uuid).collect();
         let add = query(ADD)
             .bind(user.id.uuid())
             .bind(user.name.as_str())
@@ -189,13 +189,13 @@ impl PostgresStore {
             .bind(&user.email)
             .bind(&user.phone)
             .bind(&user.notes)
-            .bind(&user.tags)
+            .bind(Json(&user.tags))
             .bind(user.disabled)
             .bind(new.password.as_ref().map(PasswordHash::expose))
             .bind(i64::from(user.password_failures.count))
             .bind(user.password_failures.lock_start.map(Timestamp::as_micros))
             .bind(user.exempt_until.map(Timestamp::as_micros))
-            .bind(roles)
+            .bind(stored_roles(user))
             .bind(user.created.as_micros())
             .bind(user.updated.as_micros())
             .bind(search_text(user));

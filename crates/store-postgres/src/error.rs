@@ -81,11 +81,6 @@ fn is_conflict(error: &StoreError) -> bool {
     matches!(error.code().as_deref(), Some("40001" | "40P01"))
 }
 
-/// A number as the database keeps it.
-pub(crate) fn integer(number: u64) -> Result<i64, StoreError> {
-    i64::try_from(number).map_err(|error| StoreError::Bug(Box::new(error)))
-}
-
 /// Whether a text could be in the database at all: Postgres keeps no zero octets.
 pub(crate) fn is_storable(text: &str) -> bool {
     !text.contains('\0')

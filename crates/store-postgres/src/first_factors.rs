@@ -9,8 +9,8 @@ use vestibule_store::{
 };
 
 use crate::error::{is_storable, retrying, store_error};
-use crate::rows::{StandingRow, user_columns};
 use crate::{PostgresStore, Statement};
+use vestibule_store_sql::{StandingRow, user_columns};
 
 const STANDING: &str = concat!(
     "SELECT ",

@@ -14,7 +14,6 @@ mod accounts;
 mod error;
 mod first_factors;
 mod lists;
-mod rows;
 mod second_factors;
 mod settings;
 mod tokens;

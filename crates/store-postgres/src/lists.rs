@@ -1,13 +1,12 @@
 //! Lists: filtered, sorted and cut by the database.
 
 use sqlx::{FromRow, Postgres, Transaction, query_as, query_scalar};
-use uuid::Uuid;
-use vestibule_engine::{User, UserId, UserName};
+use vestibule_engine::User;
 use vestibule_store::{ListOrder, ListQuery, Listing, SeedSummary, StoreError};
 
 use crate::PostgresStore;
 use crate::error::{is_storable, store_error};
-use crate::rows::{UserRow, user_columns};
+use vestibule_store_sql::{SeedRow, UserRow, user_columns, window};
 
 /// Users in whose searchable text each of an array of texts occurs.
 macro_rules! matching {
@@ -55,26 +54,6 @@ const ALL_USERS: &str = "SELECT count(*) FROM users";
 const MATCHING_USERS: &str = concat!("SELECT count(*) FROM users u WHERE ", matching!());
 const ALL_SEEDS: &str = "SELECT count(*) FROM second_factors WHERE seed_id IS NOT NULL";
 const MATCHING_SEEDS: &str = concat!("SELECT count(*) ", seeded!(), " AND ", matching!());
-
-#[derive(FromRow)]
-struct SeedRow {
-    id: Uuid,
-    name: String,
-    verified: bool,
-}
-
-impl TryFrom<SeedRow> for SeedSummary {
-    type Error = StoreError;
-
-    fn try_from(row: SeedRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            user: UserId::from_uuid(row.id),
-            user_name: UserName::new(row.name)
-                .map_err(|_| StoreError::inconsistent("users", &row.id))?,
-            verified: row.verified,
-        })
-    }
-}
 
 /// A transaction whose statements all see one moment.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
@@ -166,16 +145,4 @@ async fn count(
     }
     let count = count.fetch_one(&mut **read).await.map_err(store_error)?;
     Ok(count.unsigned_abs())
-}
-
-/// The offset and the limit of a range.
-fn window(range: Option<(u64, u64)>) -> (i64, i64) {
-    let clamped = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    match range {
-        None => (0, i64::MAX),
-        Some((first, last)) => {
-            let wanted = last.saturating_add(1).saturating_sub(first);
-            (clamped(first), clamped(wanted))
-        }
-    }
 }

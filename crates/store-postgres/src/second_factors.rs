@@ -8,8 +8,9 @@ use vestibule_store::{
     StoreError, Swap,
 };
 
-use crate::error::{integer, retrying, store_error};
+use crate::error::{retrying, store_error};
 use crate::{PostgresStore, Statement};
+use vestibule_store_sql::integer;
 
 const FIRST_PROPOSAL: &str = "
     INSERT INTO second_factors

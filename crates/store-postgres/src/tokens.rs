@@ -7,7 +7,7 @@ use vestibule_store::{Bearer, StoreError, Swap, Tokens};
 
 use crate::PostgresStore;
 use crate::error::{retrying, store_error};
-use crate::rows::{BearerRow, user_columns};
+use vestibule_store_sql::{BearerRow, user_columns};
 
 const BEARER: &str = concat!(
     "SELECT t.hash, t.session, t.device_id, t.kind, t.expires, t.session_expires, ",

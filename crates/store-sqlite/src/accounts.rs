@@ -1,15 +1,16 @@
 //! Users.
 
 use async_trait::async_trait;
+use sqlx::types::Json;
 use sqlx::{query, query_as, query_scalar};
 use vestibule_engine::{NameKey, Timestamp, User, UserId};
 use vestibule_store::{
     Accounts, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, search_text,
 };
 
-use crate::error::{json, store_error};
-use crate::rows::{UserRow, user_columns};
+use crate::error::store_error;
 use crate::{SqliteStore, Write};
+use vestibule_store_sql::{UserRow, stored_roles, user_columns};
 
 const BY_NAME: &str = concat!(
     "SELECT ",
@@ -58,13 +59,13 @@ impl Accounts for SqliteStore {
             .bind(&user.email)
             .bind(&user.phone)
             .bind(&user.notes)
-            .bind(json(&user.tags))
+            .bind(Json(&user.tags))
             .bind(user.disabled)
             .bind(new.password.as_ref().map(PasswordHash::expose))
             .bind(user.password_failures.count)
             .bind(user.password_failures.lock_start.map(Timestamp::as_micros))
             .bind(user.exempt_until.map(Timestamp::as_micros))
-            .bind(json(user.roles.iter().map(ToString::to_string)))
+            .bind(stored_roles(user))
             .bind(user.created.as_micros())
             .bind(user.updated.as_micros())
             .bind(search_text(user));

@@ -44,14 +44,3 @@ fn reason(code: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
-
-/// A number as the database keeps it.
-pub(crate) fn integer(number: u64) -> Result<i64, StoreError> {
-    i64::try_from(number).map_err(|error| StoreError::Bug(Box::new(error)))
-}
-
-/// A list as the database keeps it.
-pub(crate) fn json<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
-    let items = items.into_iter().map(|item| item.as_ref().to_owned());
-    items.collect::<serde_json::Value>().to_string()
-}

@@ -1,11 +1,18 @@
 //! The file of a database: made for its owner alone, opened by one at a time, and watched.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use tokio::time::interval;
 use vestibule_store::StoreError;
+
+/// How often a lock is tried.
+const RETRY: Duration = Duration::from_millis(50);
+/// How long another process may take to open the database: to migrate it may take a while.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The file that was opened.
 ///
@@ -92,21 +99,57 @@ pub(crate) struct OpeningLock {
 }
 
 impl OpeningLock {
+    /// Takes the lock, waiting a while for whoever has it. No thread waits in the system
+    /// meanwhile: nothing could end that, and a program that was told to stop would not.
     pub(crate) async fn take(database: &Path) -> Result<Self, StoreError> {
         let mut path = database.as_os_str().to_owned();
         path.push(".lock");
-        let take = move || {
-            let mut options = OpenOptions::new();
-            let options = options.write(true).create(true).truncate(false).mode(0o600);
-            let file = options.open(&path)?;
-            file.lock()?;
-            io::Result::Ok(file)
-        };
-        match tokio::task::spawn_blocking(take).await {
-            Ok(taken) => Ok(Self {
-                _file: taken.map_err(unavailable)?,
-            }),
-            Err(error) => Err(StoreError::Bug(Box::new(error))),
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&path).map_err(unavailable)?;
+        let mut tries = interval(RETRY);
+        let end = tries.tick().await + LONGEST_WAIT;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::Error(error)) => return Err(unavailable(error)),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if tries.tick().await > end {
+                return Err(StoreError::unavailable(
+                    "another process has been opening the database for too long",
+                ));
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lock_is_waited_for_and_not_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("database");
+        let first = OpeningLock::take(&database).await.unwrap();
+        let start = Instant::now();
+        let error = OpeningLock::take(&database).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+        assert!((LONGEST_WAIT..LONGEST_WAIT * 2).contains(&start.elapsed()));
+
+        let mut second = pin!(OpeningLock::take(&database));
+        tokio::select! {
+            biased;
+            _ = &mut second => panic!("the lock is taken"),
+            () = tokio::task::yield_now() => {}
+        }
+        drop(first);
+        second.await.unwrap();
+        assert!(start.elapsed() < LONGEST_WAIT * 2);
     }
 }

@@ -9,9 +9,9 @@ use vestibule_store::{
 };
 
 use crate::error::store_error;
-use crate::rows::{StandingRow, user_columns};
 use crate::tokens::insert_token;
 use crate::{SqliteStore, Write};
+use vestibule_store_sql::{StandingRow, user_columns};
 
 const STANDING: &str = concat!(
     "SELECT ",

@@ -10,7 +10,6 @@ mod error;
 mod file;
 mod first_factors;
 mod lists;
-mod rows;
 mod second_factors;
 mod settings;
 mod tokens;

@@ -1,13 +1,13 @@
 //! Lists: filtered, sorted and cut by the database.
 
+use sqlx::types::Json;
 use sqlx::{FromRow, Sqlite, Transaction, query_as, query_scalar};
-use uuid::Uuid;
-use vestibule_engine::{User, UserId, UserName};
+use vestibule_engine::User;
 use vestibule_store::{ListOrder, ListQuery, Listing, SeedSummary, StoreError};
 
 use crate::SqliteStore;
-use crate::error::{json, store_error};
-use crate::rows::{UserRow, user_columns};
+use crate::error::store_error;
+use vestibule_store_sql::{SeedRow, UserRow, user_columns, window};
 
 /// Users in whose searchable text each of a JSON array of texts occurs.
 macro_rules! matching {
@@ -56,26 +56,6 @@ const MATCHING_USERS: &str = concat!("SELECT count(*) FROM users u WHERE ", matc
 const ALL_SEEDS: &str = "SELECT count(*) FROM second_factors WHERE seed_id IS NOT NULL";
 const MATCHING_SEEDS: &str = concat!("SELECT count(*) ", seeded!(), " AND ", matching!());
 
-#[derive(FromRow)]
-struct SeedRow {
-    id: Uuid,
-    name: String,
-    verified: bool,
-}
-
-impl TryFrom<SeedRow> for SeedSummary {
-    type Error = StoreError;
-
-    fn try_from(row: SeedRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            user: UserId::from_uuid(row.id),
-            user_name: UserName::new(row.name)
-                .map_err(|_| StoreError::inconsistent("users", &row.id))?,
-            verified: row.verified,
-        })
-    }
-}
-
 /// The row of an item; the rest of what differs is in the statements.
 type Rows<'a> = Transaction<'a, Sqlite>;
 
@@ -116,17 +96,17 @@ impl SqliteStore {
         R: for<'r> FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
         T: TryFrom<R, Error = StoreError>,
     {
-        let queries = json(&query.queries);
+        let queries = Json(&query.queries);
         let mut read: Rows<'_> = self.readers.begin().await.map_err(store_error)?;
         let total = count(&mut read, all, None).await?;
         let matching = if query.queries.is_empty() {
             total
         } else {
-            count(&mut read, matching, Some(&queries)).await?
+            count(&mut read, matching, Some(queries)).await?
         };
         let (offset, limit) = window(query.range);
         let rows: Vec<R> = query_as(page)
-            .bind(&queries)
+            .bind(queries)
             .bind(limit)
             .bind(offset)
             .fetch_all(&mut *read)
@@ -147,7 +127,7 @@ impl SqliteStore {
 async fn count(
     read: &mut Rows<'_>,
     statement: &'static str,
-    queries: Option<&str>,
+    queries: Option<Json<&Vec<String>>>,
 ) -> Result<u64, StoreError> {
     let mut count = query_scalar::<_, i64>(statement);
     if let Some(queries) = queries {
@@ -155,16 +135,4 @@ async fn count(
     }
     let count = count.fetch_one(&mut **read).await.map_err(store_error)?;
     Ok(count.unsigned_abs())
-}
-
-/// The offset and the limit of a range.
-fn window(range: Option<(u64, u64)>) -> (i64, i64) {
-    let clamped = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    match range {
-        None => (0, i64::MAX),
-        Some((first, last)) => {
-            let wanted = last.saturating_add(1).saturating_sub(first);
-            (clamped(first), clamped(wanted))
-        }
-    }
 }

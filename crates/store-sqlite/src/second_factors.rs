@@ -8,9 +8,10 @@ use vestibule_store::{
     StoreError, Swap,
 };
 
-use crate::error::{integer, store_error};
+use crate::error::store_error;
 use crate::tokens::note_device;
 use crate::{SqliteStore, Write};
+use vestibule_store_sql::integer;
 
 const FIRST_PROPOSAL: &str = "
     INSERT INTO second_factors

@@ -227,7 +227,7 @@ async fn a_row_that_cannot_be_is_inconsistent() {
     let mut stranger = site.stranger().await;
     let row = "INSERT INTO users (id, name, name_key, first_name, last_name, notes, tags,
         disabled, failed_login_attempts, roles, created, updated, search)
-        VALUES (zeroblob(16), 'a', 'a', '', '', '', 'no json', 0, 0, '[]', 0, 0, '')";
+        VALUES (zeroblob(16), 'a', 'a', '', '', '', '[]', 0, 0, json_array('no id'), 0, 0, '')";
     query(row).execute(&mut stranger).await.unwrap();
     let name = vestibule_engine::NameKey::of("a");
     let error = store.user_by_name(&name).await.unwrap_err();

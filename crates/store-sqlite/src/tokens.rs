@@ -6,8 +6,8 @@ use vestibule_engine::{DeviceId, NewToken, SessionId, Timestamp, TokenHash, Toke
 use vestibule_store::{Bearer, StoreError, Swap, Tokens};
 
 use crate::error::store_error;
-use crate::rows::{BearerRow, user_columns};
 use crate::{SqliteStore, Write};
+use vestibule_store_sql::{BearerRow, user_columns};
 
 const BEARER: &str = concat!(
     "SELECT t.hash, t.session, t.device_id, t.kind, t.expires, t.session_expires, ",

@@ -20,13 +20,14 @@ impl Arrow {
 }
 
 /// The arrows that are allowed: who, and whom it may depend on. All bear the prefix `vestibule-`.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("wire", &[]),
     ("engine", &[]),
     ("store", &["engine"]),
     ("store-memory", &["engine", "store"]),
-    ("store-sqlite", &["engine", "store"]),
-    ("store-postgres", &["engine", "store"]),
+    ("store-sql", &["engine", "store"]),
+    ("store-sqlite", &["engine", "store", "store-sql"]),
+    ("store-postgres", &["engine", "store", "store-sql"]),
     ("radius", &[]),
     ("service", &["engine", "radius", "store"]),
     ("http", &["engine", "service", "wire"]),
@@ -39,6 +40,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "engine",
             "store",
             "store-memory",
+            "store-sql",
             "store-sqlite",
             "store-postgres",
             "radius",
@@ -51,11 +53,12 @@ const ALLOWED: [(&str, &[&str]); 13] = [
 ];
 
 /// All that the program is made of.
-const PRODUCT: [&str; 9] = [
+const PRODUCT: [&str; 10] = [
     "wire",
     "engine",
     "store",
     "store-memory",
+    "store-sql",
     "store-sqlite",
     "store-postgres",
     "radius",

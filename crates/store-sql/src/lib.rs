@@ -1,6 +1,10 @@
-//! Rows, and what they mean.
+//! What the SQL stores share: rows, and what they mean.
+//!
+//! Every type here is a row of any database that has the columns; the statements that yield them
+//! are the stores' own.
 
 use sqlx::FromRow;
+use sqlx::types::Json;
 use uuid::Uuid;
 use vestibule_engine::budget::RecentFailures;
 use vestibule_engine::mfa::Exemption;
@@ -10,20 +14,21 @@ use vestibule_engine::{
     TokenKind, TokenRecord, TotpStep, User, UserId, UserName,
 };
 use vestibule_store::{
-    Bearer, PasswordHash, PasswordStanding, Sealed, SecondFactor, SeedState, StoreError, StoredSeed,
+    Bearer, PasswordHash, PasswordStanding, Sealed, SecondFactor, SeedState, SeedSummary,
+    StoreError, StoredSeed,
 };
 
 /// The columns of a [`UserRow`], of a table or alias `u`.
+#[macro_export]
 macro_rules! user_columns {
     () => {
         "u.id, u.name, u.first_name, u.last_name, u.email, u.phone, u.notes, u.tags, u.disabled,
          u.failed_login_attempts, u.lock_start, u.exempt_until, u.roles, u.created, u.updated"
     };
 }
-pub(crate) use user_columns;
-
+/// A user.
 #[derive(FromRow)]
-pub(crate) struct UserRow {
+pub struct UserRow {
     id: Uuid,
     name: String,
     first_name: String,
@@ -31,12 +36,12 @@ pub(crate) struct UserRow {
     email: Option<String>,
     phone: Option<String>,
     notes: String,
-    tags: Vec<String>,
+    tags: Json<Vec<String>>,
     disabled: bool,
     failed_login_attempts: i64,
     lock_start: Option<i64>,
     exempt_until: Option<i64>,
-    roles: Vec<Uuid>,
+    roles: Json<Vec<String>>,
     created: i64,
     updated: i64,
 }
@@ -47,6 +52,7 @@ impl TryFrom<UserRow> for User {
     fn try_from(row: UserRow) -> Result<Self, StoreError> {
         let id = row.id;
         let wrong = || StoreError::inconsistent("users", &id);
+        let roles = row.roles.0.iter().map(|role| role.parse::<RoleId>());
         Ok(Self {
             id: UserId::from_uuid(row.id),
             name: UserName::new(row.name).map_err(|_| wrong())?,
@@ -55,20 +61,21 @@ impl TryFrom<UserRow> for User {
             email: row.email,
             phone: row.phone,
             notes: row.notes,
-            tags: row.tags,
+            tags: row.tags.0,
             disabled: row.disabled,
             password_failures: failures(row.failed_login_attempts, row.lock_start)
                 .ok_or_else(wrong)?,
             exempt_until: time(row.exempt_until),
-            roles: row.roles.into_iter().map(RoleId::from_uuid).collect(),
+            roles: roles.collect::<Result<_, _>>().map_err(|_| wrong())?,
             created: Timestamp::from_micros(row.created),
             updated: Timestamp::from_micros(row.updated),
         })
     }
 }
 
+/// What decides over a sign-in.
 #[derive(FromRow)]
-pub(crate) struct StandingRow {
+pub struct StandingRow {
     #[sqlx(flatten)]
     user: UserRow,
     password_hash: Option<String>,
@@ -105,8 +112,9 @@ impl TryFrom<StandingRow> for PasswordStanding {
     }
 }
 
+/// What is known of the bearer of a token.
 #[derive(FromRow)]
-pub(crate) struct BearerRow {
+pub struct BearerRow {
     #[sqlx(flatten)]
     token: TokenRow,
     #[sqlx(flatten)]
@@ -162,6 +170,27 @@ impl TokenRow {
             kind: TokenKind::from_name(&self.kind).ok_or_else(wrong)?,
             expires: Timestamp::from_micros(self.expires),
             session_expires: Timestamp::from_micros(self.session_expires),
+        })
+    }
+}
+
+/// A user with a seed.
+#[derive(FromRow)]
+pub struct SeedRow {
+    id: Uuid,
+    name: String,
+    verified: bool,
+}
+
+impl TryFrom<SeedRow> for SeedSummary {
+    type Error = StoreError;
+
+    fn try_from(row: SeedRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            user: UserId::from_uuid(row.id),
+            user_name: UserName::new(row.name)
+                .map_err(|_| StoreError::inconsistent("users", &row.id))?,
+            verified: row.verified,
         })
     }
 }
@@ -235,4 +264,29 @@ fn failures(count: i64, lock_start: Option<i64>) -> Option<PasswordFailures> {
         count: u32::try_from(count).ok()?,
         lock_start: time(lock_start),
     })
+}
+
+/// The roles of a user, as they are kept.
+pub fn stored_roles(user: &User) -> Json<Vec<String>> {
+    Json(user.roles.iter().map(ToString::to_string).collect())
+}
+
+/// A number as the databases keep it.
+///
+/// # Errors
+/// When it does not fit, which is a fault of ours.
+pub fn integer(number: u64) -> Result<i64, StoreError> {
+    i64::try_from(number).map_err(|error| StoreError::Bug(Box::new(error)))
+}
+
+/// The offset and the limit of a range.
+pub fn window(range: Option<(u64, u64)>) -> (i64, i64) {
+    let clamped = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    match range {
+        None => (0, i64::MAX),
+        Some((first, last)) => {
+            let wanted = last.saturating_add(1).saturating_sub(first);
+            (clamped(first), clamped(wanted))
+        }
+    }
 }
