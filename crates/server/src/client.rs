@@ -76,6 +76,19 @@ impl Client {
     /// # Errors
     /// It cannot be set up.
     pub fn new(base: Url, rule: Rule) -> Result<Self, ClientError> {
+        let direct = is_loopback(&base);
+        Self::with(base, rule, direct)
+    }
+
+    /// A client that asks the server itself, whatever proxies the environment names.
+    ///
+    /// # Errors
+    /// It cannot be set up.
+    pub fn direct(base: Url, rule: Rule) -> Result<Self, ClientError> {
+        Self::with(base, rule, true)
+    }
+
+    fn with(base: Url, rule: Rule, direct: bool) -> Result<Self, ClientError> {
         let verifier = Arc::new(Verifier::new(rule));
         let setup = |error: &dyn std::fmt::Display| ClientError::Setup(error.to_string());
         let tls = verifier.client_config().map_err(|error| setup(&error))?;
@@ -84,7 +97,7 @@ impl Client {
             .redirect(redirect::Policy::none())
             .connect_timeout(Duration::from_secs(10))
             .user_agent(concat!("vestibule/", env!("CARGO_PKG_VERSION")));
-        if is_loopback(&base) {
+        if direct {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|error| setup(&error))?;

@@ -31,6 +31,9 @@ pub use source::Environment;
 
 use source::Source;
 
+/// Characters of an issuer, of which authenticators show fewer.
+const LONGEST_ISSUER: usize = 64;
+
 /// The settings of a server.
 #[derive(Debug)]
 pub struct Config {
@@ -45,7 +48,7 @@ pub struct Config {
     /// The file of the master key.
     pub master_key_file: PathBuf,
     /// The password of `admin` on first start.
-    pub admin_password: Option<Secret<String>>,
+    pub admin_password: Option<AdminPassword>,
     /// How long tokens live.
     pub tokens: Lifetimes,
     /// What a sign-in tells.
@@ -58,6 +61,15 @@ pub struct Config {
     pub totp_issuer: String,
     /// How long after a user was made the user may enrol; for ever if unset.
     pub enrollment_within: Option<Duration>,
+}
+
+/// Where the password of `admin` is.
+#[derive(Debug)]
+pub enum AdminPassword {
+    /// Here.
+    Given(Secret<String>),
+    /// In a file, which is there on the first start and perhaps never again.
+    InFile(PathBuf),
 }
 
 /// What is spoken on the port.
@@ -178,7 +190,7 @@ impl Config {
                 .unwrap_or_default(),
             limits: limits(source),
             totp_issuer: source
-                .text(&setting::TOTP_ISSUER, one_line)
+                .text(&setting::TOTP_ISSUER, issuer)
                 .unwrap_or_else(|| "Vestibule".to_owned()),
             enrollment_within: source.text(&setting::ENROLLMENT_WITHIN, duration::parse),
             data_dir,
@@ -243,25 +255,19 @@ fn transport(source: &mut Source<'_>, directory: &Path) -> Transport {
     Transport::SelfSigned
 }
 
-fn admin_password(source: &mut Source<'_>, directory: &Path) -> Option<Secret<String>> {
+fn admin_password(source: &mut Source<'_>, directory: &Path) -> Option<AdminPassword> {
     let given = source.variable(setting::ADMIN_PASSWORD).map(Secret::new);
-    let Some(file) = source.variable(setting::ADMIN_PASSWORD_FILE) else {
-        return given;
-    };
-    let origin = Origin::Variable(setting::ADMIN_PASSWORD_FILE.to_owned());
-    if given.is_some() {
-        source.problem(
-            origin,
-            "and VESTIBULE_ADMIN_PASSWORD are both set: unset one of them",
-        );
-        return None;
-    }
-    match crate::files::read_password(&directory.join(&file)) {
-        Ok(password) => Some(password),
-        Err(error) => {
-            source.problem(origin, format!("{file}: {error}"));
+    let file = source.variable(setting::ADMIN_PASSWORD_FILE);
+    match (given, file) {
+        (Some(_), Some(_)) => {
+            source.problem(
+                Origin::Variable(setting::ADMIN_PASSWORD_FILE.to_owned()),
+                "and VESTIBULE_ADMIN_PASSWORD are both set: unset one of them",
+            );
             None
         }
+        (given, None) => given.map(AdminPassword::Given),
+        (None, Some(file)) => Some(AdminPassword::InFile(directory.join(file))),
     }
 }
 
@@ -307,9 +313,12 @@ fn limits(source: &mut Source<'_>) -> Limits {
     }
 }
 
-fn one_line(text: &str) -> Result<String, &'static str> {
-    if text.trim().is_empty() || text.chars().any(char::is_control) {
-        return Err("must be a name on one line");
+/// A name that is still one within `otpauth://totp/issuer:user`, where a colon ends it.
+fn issuer(text: &str) -> Result<String, &'static str> {
+    let is_short = text.chars().count() <= LONGEST_ISSUER;
+    let is_name = !text.trim().is_empty() && !text.contains(|c: char| c.is_control() || c == ':');
+    if !is_short || !is_name {
+        return Err("must be a name of 1 to 64 characters, without control characters and colons");
     }
     Ok(text.to_owned())
 }

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use vestibule_engine::Secret;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::files::{self, ReadError};
 
 /// Octets of the key.
 pub const LENGTH: usize = 32;
+
+/// Octets of the line: base64 of the key with its padding, and the end of the line.
+const LINE: usize = LENGTH.div_ceil(3) * 4 + 1;
 
 /// The key, and whether it was made just now.
 #[derive(Debug)]
@@ -68,9 +71,12 @@ pub fn load_or_create(path: &Path) -> Result<MasterKey, KeyError> {
     };
     let mut bytes = [0; LENGTH];
     getrandom::fill(&mut bytes).map_err(|error| failed(error.into()))?;
-    let line = Secret::new(format!("{}\n", STANDARD.encode(bytes)));
+    // Written in place: a text that grows leaves copies of itself behind.
+    let mut line = Zeroizing::new([b'\n'; LINE]);
+    let encoded = STANDARD.encode_slice(bytes, &mut *line);
     bytes.zeroize();
-    match files::create_private(path, line.expose().as_bytes()) {
+    encoded.map_err(|error| failed(io::Error::other(error)))?;
+    match files::create_private(path, &*line) {
         // Another one that starts at the same time was faster: theirs is the key.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             load(path).map(|key| MasterKey { key, is_new: false })
@@ -121,6 +127,8 @@ mod tests {
         assert!(!second.is_new);
         assert!(first.key.same_as(&second.key));
         assert_ne!(first.key.expose(), &[0; LENGTH]);
+        let line = fs::read_to_string(&path).unwrap();
+        assert_eq!(line, STANDARD.encode(first.key.expose()) + "\n");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp as DateTime;
-use vestibule_engine::{NameKey, Timestamp, User};
+use vestibule_engine::{DistinguishedName, NameKey, Timestamp, User};
 use vestibule_service::{HasherError, OpenError, ServiceError};
 use vestibule_store::{Store, StoreError};
 
@@ -187,14 +187,14 @@ fn conclude(result: Result<String, OperatorError>) -> Exit {
     }
 }
 
-/// The user of that name, or of that distinguished name.
+/// The user of that distinguished name, or else of that name. What is a distinguished name is never
+/// taken for a name: somebody could bear a name that looks like that of another.
 async fn find(store: &dyn Store, name: &str) -> Result<User, OperatorError> {
     let unknown = || OperatorError::NoSuchUser(name.to_owned());
-    if let Some(user) = store.user_by_name(&NameKey::of(name)).await? {
-        return Ok(user);
-    }
-    let dn: vestibule_engine::DistinguishedName = name.parse().map_err(|_| unknown())?;
-    let key = dn.local_key().ok_or_else(unknown)?;
+    let key = match name.parse::<DistinguishedName>() {
+        Ok(dn) => dn.local_key().ok_or_else(unknown)?,
+        Err(_) => NameKey::of(name),
+    };
     store.user_by_name(&key).await?.ok_or_else(unknown)
 }
 

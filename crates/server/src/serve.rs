@@ -1,19 +1,23 @@
 //! `vestibule serve`: puts the parts together and runs them until told to stop.
 
+mod activity;
+mod connection;
 mod first_start;
 mod housekeeping;
+mod http;
+mod initial_password;
 mod listener;
+mod places;
+mod requests;
 mod stop;
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use axum_server::{Handle, Server};
+use axum_server::Handle;
 use tracing::{debug, info, warn};
 use vestibule_engine::Timestamp;
 use vestibule_http::{Readiness, Site, TrustedProxies};
@@ -25,11 +29,13 @@ use crate::key::{self, KeyError};
 use crate::tls::{self, ServerTls, TlsError};
 use crate::{files, output, stores};
 
-pub(crate) use first_start::forget as forget_initial_password;
-pub use first_start::{FirstAdminError, initial_password_file};
+pub use first_start::FirstAdminError;
+pub use initial_password::initial_password_file;
+pub(crate) use initial_password::{Gone, forget as forget_initial_password};
 
-use first_start::InitialPassword;
-use listener::{Listener, Peer};
+use initial_password::InitialPassword;
+use listener::Listener;
+use requests::UnnamedProxy;
 use stop::Signals;
 
 /// Why a server does not run.
@@ -77,36 +83,83 @@ pub async fn run(
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 ) -> Result<(), RunError> {
-    let signals = Signals::catch().map_err(RunError::io("signals cannot be caught"))?;
+    let mut signals = Signals::catch().map_err(RunError::io("signals cannot be caught"))?;
+    debug!("Starting");
+    let started = tokio::select! {
+        biased;
+        () = signals.next() => {
+            info!("Stopped before it was ready");
+            return Ok(());
+        }
+        started = start(&config, clock, random) => started?,
+    };
+    let Started {
+        store,
+        service,
+        password,
+        tls,
+        listener,
+        address,
+    } = started;
+
+    let readiness = Readiness::default();
+    let router = router(&config, service.clone(), readiness.clone());
+    let server = Handle::new();
+    let stop = tokio::spawn(signals.stop(readiness, server.clone()));
+    let house = tokio::spawn(housekeeping::keep_house(service.clone(), store, password));
+    announce(&config, address, tls.as_ref())?;
+    let outcome = http::serve(listener, router, tls, server).await;
+
+    house.abort();
+    service.close().await;
+    // Until here a second signal ends the program, whatever it waits for.
+    stop.abort();
+    info!("Stopped");
+    outcome.map_err(RunError::io("the server failed"))
+}
+
+/// What a server is made of.
+struct Started {
+    store: Arc<dyn Store>,
+    service: Service,
+    password: InitialPassword,
+    tls: Option<ServerTls>,
+    listener: Listener,
+    address: SocketAddr,
+}
+
+async fn start(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> Result<Started, RunError> {
     let data_dir = config.data_dir.display().to_string();
     files::make_private_directory(&config.data_dir).map_err(RunError::io(data_dir))?;
     let store = stores::open(&config.database).await?;
     let now = clock.wall();
-    let service = open_service(&config, Arc::clone(&store), clock, Arc::clone(&random)).await?;
-    first_start::make_admin(&service, &config, &*random).await?;
-    let mut password = InitialPassword::new(&config.data_dir);
+    let service = open_service(config, Arc::clone(&store), clock, Arc::clone(&random)).await?;
+    let mut password = first_start::make_admin(&service, config, &*random).await?;
     password.forget_if_changed(&store).await;
-    let readiness = Readiness::default();
-    let router = router(&config, service.clone(), readiness.clone());
-    let tls = open_tls(&config, now)?;
-    let listener = Listener::bind(config.listen, config.limits.connections.get())
+    let tls = open_tls(config, now)?;
+    let networks = config.trusted_proxies.clone();
+    let exempt = move |address: IpAddr| {
+        address.is_loopback() || networks.iter().any(|network| network.contains(address))
+    };
+    let connections = config.limits.connections.get();
+    let listener = Listener::bind(config.listen, connections, Arc::new(exempt))
         .await
         .map_err(RunError::io(format!("cannot listen on {}", config.listen)))?;
     let address = listener
         .address()
         .map_err(RunError::io("the port is not known"))?;
-
-    let server = Handle::new();
-    let stop = tokio::spawn(signals.stop(readiness, server.clone()));
-    let house = tokio::spawn(housekeeping::keep_house(service.clone(), store, password));
-    announce(&config, address, tls.as_ref())?;
-    let outcome = serve(listener, router, tls, server).await;
-
-    house.abort();
-    stop.abort();
-    service.close().await;
-    info!("Stopped");
-    outcome.map_err(RunError::io("the server failed"))
+    Ok(Started {
+        store,
+        service,
+        password,
+        tls,
+        listener,
+        address,
+    })
 }
 
 async fn open_service(
@@ -157,7 +210,8 @@ pub(crate) fn policy(config: &Config) -> Policy {
 fn router(config: &Config, service: Service, readiness: Readiness) -> Router {
     let networks = config.trusted_proxies.clone();
     let trusted = TrustedProxies::new(move |address| networks.iter().any(|n| n.contains(address)));
-    vestibule_http::router(service, site(&config.login), trusted, readiness)
+    let routes = vestibule_http::router(service, site(&config.login), trusted, readiness);
+    requests::counted(routes, UnnamedProxy::watch(config))
 }
 
 fn site(login: &Login) -> Site {
@@ -194,45 +248,4 @@ fn announce(config: &Config, address: SocketAddr, tls: Option<&ServerTls>) -> Re
     let scheme = if tls.is_some() { "https" } else { "http" };
     output::line(format_args!("listening on {scheme}://{address}/admin"))
         .map_err(RunError::io("stdout cannot be written"))
-}
-
-async fn serve(
-    listener: Listener,
-    router: Router,
-    tls: Option<ServerTls>,
-    handle: Handle<Peer>,
-) -> io::Result<()> {
-    const PATIENCE: Duration = Duration::from_secs(10);
-    let mut server = Server::<Peer>::from_listener(listener)
-        .handle(handle)
-        .first_request_timeout(PATIENCE)
-        .accept_error_handler(|peer: Option<&Peer>, error| {
-            if let Some(peer) = peer {
-                // Scanners and clients that do not trust the certificate are no news.
-                debug!(?peer, %error, "Connection refused");
-            } else {
-                warn!(%error, "Connections cannot be accepted");
-            }
-        });
-    let http = server.http_builder();
-    http.http1()
-        .header_read_timeout(PATIENCE)
-        .max_headers(100)
-        .max_buf_size(64 * 1024);
-    http.http2()
-        .max_concurrent_streams(128)
-        .max_header_list_size(16 * 1024)
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(PATIENCE);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    match tls {
-        None => server.serve(service).await,
-        Some(tls) => {
-            let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(tls.config));
-            server
-                .acceptor(acceptor.handshake_timeout(PATIENCE))
-                .serve(service)
-                .await
-        }
-    }
 }

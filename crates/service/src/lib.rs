@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use vestibule_engine::Timestamp;
-use vestibule_engine::password::LockoutPolicy;
+use vestibule_engine::password::{DEVICE_KNOWN_FOR, LockoutPolicy};
 use vestibule_engine::token::Lifetimes;
 use vestibule_store::Store;
 
@@ -166,6 +166,16 @@ impl Service {
     /// When the store is unavailable.
     pub async fn remove_expired(&self, most: u32) -> Result<u64, ServiceError> {
         Ok(self.inner.store.remove_expired(self.now(), most).await?)
+    }
+
+    /// Forgets at most `most` devices that are not known any more, because the last sign-in from
+    /// them was too long ago; how many it forgot.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    pub async fn forget_devices(&self, most: u32) -> Result<u64, ServiceError> {
+        let before = self.now().before(DEVICE_KNOWN_FOR);
+        Ok(self.inner.store.forget_devices(before, most).await?)
     }
 
     /// Gives up the store's connections.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use vestibule_engine::password::{Lane, PasswordFailures};
-use vestibule_engine::{DeviceId, NameKey};
+use vestibule_engine::{DeviceId, NameKey, Timestamp};
 use vestibule_store::{
     DeviceLane, FirstFactors, PasswordFailure, PasswordStanding, SessionStart, StoreError, Swap,
 };
@@ -62,6 +62,21 @@ impl FirstFactors for MemoryStore {
         }
         tables.tokens.insert(token.hash, token.clone());
         Ok(Swap::Done)
+    }
+
+    async fn forget_devices(
+        &self,
+        last_completed_before: Timestamp,
+        most: u32,
+    ) -> Result<u64, StoreError> {
+        let mut tables = self.tables();
+        let mut forgotten = 0;
+        tables.devices.retain(|_, device| {
+            let goes = device.last_completed < last_completed_before && forgotten < u64::from(most);
+            forgotten += u64::from(goes);
+            !goes
+        });
+        Ok(forgotten)
     }
 }
 

@@ -31,6 +31,7 @@ CREATE TABLE known_devices (
     lock_start     BIGINT,
     PRIMARY KEY (user_id, device_id)
 );
+CREATE INDEX known_devices_last_completed ON known_devices (last_completed);
 
 -- Who has no row has revision 0 and a full budget. A row stays when the seed goes, so that the
 -- revision never starts again. No index but the key, and room on the pages, so that a claim is

@@ -72,6 +72,14 @@ const START_BY_DEVICE: &str = concat!(
     session_starts!()
 );
 
+/// Waits for nobody: what is locked is in use or goes with its user.
+const FORGET_DEVICES: &str = "
+    DELETE FROM known_devices WHERE (user_id, device_id) IN (
+        SELECT user_id, device_id FROM known_devices WHERE last_completed < $1
+        ORDER BY last_completed LIMIT $2
+        FOR UPDATE SKIP LOCKED
+    )";
+
 #[async_trait]
 impl FirstFactors for PostgresStore {
     async fn password_standing(
@@ -124,6 +132,18 @@ impl FirstFactors for PostgresStore {
             self.swap(start)
         })
         .await
+    }
+
+    async fn forget_devices(
+        &self,
+        last_completed_before: Timestamp,
+        most: u32,
+    ) -> Result<u64, StoreError> {
+        let forget = query(FORGET_DEVICES)
+            .bind(last_completed_before.as_micros())
+            .bind(i64::from(most));
+        let done = forget.execute(&self.pool).await.map_err(store_error)?;
+        Ok(done.rows_affected())
     }
 }
 

@@ -29,6 +29,12 @@ const RIGHT_PASSWORD: &str = "
     UPDATE users SET failed_login_attempts = 0, lock_start = NULL
     WHERE id = ?1 AND password_hash = ?2 AND NOT disabled";
 
+const FORGET_DEVICES: &str = "
+    DELETE FROM known_devices WHERE (user_id, device_id) IN (
+        SELECT user_id, device_id FROM known_devices WHERE last_completed < ?1
+        ORDER BY last_completed LIMIT ?2
+    )";
+
 #[async_trait]
 impl FirstFactors for SqliteStore {
     async fn password_standing(
@@ -66,6 +72,20 @@ impl FirstFactors for SqliteStore {
         }
         insert_token(&mut write, start.partial.record()).await?;
         write.done().await
+    }
+
+    async fn forget_devices(
+        &self,
+        last_completed_before: Timestamp,
+        most: u32,
+    ) -> Result<u64, StoreError> {
+        let mut write = self.write().await?;
+        let forget = query(FORGET_DEVICES)
+            .bind(last_completed_before.as_micros())
+            .bind(most);
+        let forgotten = write.run(forget).await?;
+        write.commit().await?;
+        Ok(forgotten)
     }
 }
 

@@ -74,6 +74,7 @@ macro_rules! store_contract {
                 failures_of_the_account_are_counted_from_what_they_were
                 failures_of_a_device_are_its_own
                 of_concurrent_failures_one_is_counted
+                devices_of_long_ago_are_forgotten_a_few_at_a_time
             }
             session_starts: {
                 a_session_ends_the_failures_of_the_account

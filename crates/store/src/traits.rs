@@ -68,6 +68,15 @@ pub trait FirstFactors: Send + Sync {
     /// token. `Moved` when the lane's failures, the password, or whether the user is enabled are
     /// not what they were.
     async fn start_session(&self, start: &SessionStart) -> Result<Swap, StoreError>;
+
+    /// Forgets at most `most` known devices from which the last sign-in was completed before
+    /// `last_completed_before`; how many it forgot. Whoever comes from one of them uses the tries
+    /// of the account again.
+    async fn forget_devices(
+        &self,
+        last_completed_before: Timestamp,
+        most: u32,
+    ) -> Result<u64, StoreError>;
 }
 
 /// Second factors.

@@ -1,6 +1,7 @@
 //! The TOML file, taken apart into single values that know their lines.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
@@ -9,8 +10,8 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{Origin, Problem};
 use super::setting;
 
-/// A value as it stands in the file.
-#[derive(Debug, Eq, PartialEq)]
+/// A value as it stands in the file. Only its kind is printed: a text may hold a password.
+#[derive(Eq, PartialEq)]
 pub(super) enum Value {
     /// Text, which is also what flags and variables hold.
     Text(String),
@@ -22,6 +23,18 @@ pub(super) enum Value {
     Texts(Vec<String>),
     /// Something that no setting is.
     Other,
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text(_) => "Text(…)",
+            Self::Switch(_) => "Switch(…)",
+            Self::Number(_) => "Number(…)",
+            Self::Texts(_) => "Texts(…)",
+            Self::Other => "Other",
+        })
+    }
 }
 
 /// The values of a file by dotted key, each with its line.

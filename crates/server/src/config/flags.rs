@@ -1,9 +1,12 @@
 //! The flags with which every command that needs the server's settings can be called.
 
+use std::fmt;
 use std::path::PathBuf;
 
+use super::Database;
+
 /// Settings on the command line. Each wins over its variable, which wins over the file.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 #[expect(clippy::doc_markdown, reason = "these are shown by --help as they are")]
 #[command(next_help_heading = "Settings (a flag wins over its variable, a variable over the file)")]
 pub struct Flags {
@@ -43,5 +46,21 @@ impl Flags {
             "--tls-key" => self.tls_key.as_deref(),
             _ => None,
         }
+    }
+}
+
+/// Without the password that the URL of a database may hold.
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |url: &String| Database::parse(url).map_or("…".to_owned(), |d| d.to_string());
+        f.debug_struct("Flags")
+            .field("config", &self.config)
+            .field("listen", &self.listen)
+            .field("data_dir", &self.data_dir)
+            .field("database_url", &self.database_url.as_ref().map(shown))
+            .field("http", &self.http)
+            .field("tls_cert", &self.tls_cert)
+            .field("tls_key", &self.tls_key)
+            .finish()
     }
 }

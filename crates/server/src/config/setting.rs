@@ -1,6 +1,8 @@
 //! The settings by name: what each is called on the command line, in the environment and in the
 //! file.
 
+use std::ffi::OsStr;
+
 /// One setting and its names.
 #[derive(Debug)]
 pub(super) struct Setting {
@@ -86,17 +88,44 @@ pub(super) const ADMIN_PASSWORD_FILE: &str = "VESTIBULE_ADMIN_PASSWORD_FILE";
 /// What is logged; see [`crate::logging`].
 const LOG: &str = "VESTIBULE_LOG";
 
-/// Whether a variable of ours is one that we read.
-pub(super) fn is_known_variable(name: &str) -> bool {
+/// Whether a variable of ours is one that we read, or one that Kubernetes made up.
+pub(super) fn is_known_variable(name: &str, value: &OsStr) -> bool {
     [CONFIG, ADMIN_PASSWORD, ADMIN_PASSWORD_FILE, LOG].contains(&name)
         || ALL.iter().any(|setting| setting.variable == Some(name))
-        || comes_from_kubernetes(name)
+        || comes_from_kubernetes(name, value)
 }
 
-/// Kubernetes puts these into every container beside a service that is named `vestibule`.
-fn comes_from_kubernetes(name: &str) -> bool {
-    let of_service = name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT");
-    of_service || name.ends_with("_PORT") || name.contains("_PORT_")
+/// Kubernetes puts these into every container beside a service whose name begins with `vestibule`.
+/// Nothing else may pass: a variable that is spelt wrong must not go unnoticed.
+fn comes_from_kubernetes(name: &str, value: &OsStr) -> bool {
+    let is_url = || {
+        let value = value.to_string_lossy();
+        value.starts_with("tcp://") || value.starts_with("udp://")
+    };
+    let names_port = || {
+        let (_, port) = name.split_once("_SERVICE_PORT_")?;
+        (!port.is_empty()).then_some(())
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || names_port().is_some()
+        || (name.ends_with("_PORT") && is_url())
+        || is_link(name)
+}
+
+/// Whether a name ends as `_PORT_443_TCP` or `_PORT_443_TCP_ADDR` do.
+fn is_link(name: &str) -> bool {
+    let name = ["_ADDR", "_PORT", "_PROTO"]
+        .iter()
+        .find_map(|part| name.strip_suffix(part))
+        .unwrap_or(name);
+    let port = ["_TCP", "_UDP"]
+        .iter()
+        .find_map(|protocol| name.strip_suffix(protocol))
+        .and_then(|name| name.rsplit_once("_PORT_"));
+    port.is_some_and(|(_, number)| {
+        !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+    })
 }
 
 /// What may stand in a section, `""` being the top of the file.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,9 @@ use super::flags::Flags;
 use super::problem::{Origin, Problem};
 use super::setting::{self, Setting};
 
-/// The variables whose names begin with `VESTIBULE_`.
-#[derive(Clone, Debug, Default)]
+/// The variables whose names begin with `VESTIBULE_`. Only the names are printed: a value may be a
+/// password.
+#[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {
@@ -20,11 +21,9 @@ impl Environment {
 
     /// The environment of this process.
     pub fn of_process() -> Self {
-        Self(
-            std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-                .collect(),
-        )
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .collect()
     }
 
     /// The value of a variable.
@@ -39,8 +38,15 @@ impl<K: Into<String>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
             variables
                 .into_iter()
                 .map(|(name, value)| (name.into(), value.into()))
+                .filter(|(name, _): &(String, OsString)| name.starts_with(Self::PREFIX))
                 .collect(),
         )
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
@@ -71,8 +77,8 @@ impl<'a> Source<'a> {
     }
 
     fn find_unknown_variables(&mut self) {
-        for name in self.environment.0.keys() {
-            if name.starts_with(Environment::PREFIX) && !setting::is_known_variable(name) {
+        for (name, value) in &self.environment.0 {
+            if !setting::is_known_variable(name, value) {
                 self.problem(
                     Origin::Variable(name.clone()),
                     "is not a variable of vestibule",

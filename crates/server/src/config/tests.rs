@@ -170,10 +170,30 @@ fn unknown_names_are_named_with_their_lines() {
 fn variables_of_kubernetes_are_not_ours() {
     Given::nothing()
         .variable("VESTIBULE_SERVICE_HOST", "10.0.0.1")
+        .variable("VESTIBULE_SERVICE_PORT", "443")
         .variable("VESTIBULE_SERVICE_PORT_HTTPS", "443")
         .variable("VESTIBULE_PORT", "tcp://10.0.0.1:443")
+        .variable("VESTIBULE_RADIUS_PORT", "udp://10.0.0.2:1812")
+        .variable("VESTIBULE_PORT_443_TCP", "tcp://10.0.0.1:443")
         .variable("VESTIBULE_PORT_443_TCP_ADDR", "10.0.0.1")
+        .variable("VESTIBULE_PORT_443_TCP_PORT", "443")
+        .variable("VESTIBULE_PORT_443_TCP_PROTO", "tcp")
+        .variable("VESTIBULE_RADIUS_PORT_1812_UDP", "udp://10.0.0.2:1812")
         .config();
+    for (name, value) in [
+        ("VESTIBULE_LISTEN_PORT", "9443"),
+        ("VESTIBULE_PORT", "9443"),
+        ("VESTIBULE_LISTEN_PORT_X", "9443"),
+        ("VESTIBULE_PORT_443_SCTP", "9443"),
+        ("VESTIBULE_PORT__TCP", "9443"),
+        ("VESTIBULE_PORT_443_TCP_HOST", "9443"),
+        ("VESTIBULE_SERVICE_PORT_", "9443"),
+        ("VESTIBULE_SERVICE_PORTS", "9443"),
+    ] {
+        Given::nothing()
+            .variable(name, value)
+            .problems(&[&format!("{name}: is not a variable of vestibule")]);
+    }
 }
 
 #[test]
@@ -255,13 +275,18 @@ fn what_does_not_go_together() {
 
 #[test]
 fn the_password_of_admin() {
-    let password = |given: &Given| given.config().admin_password.unwrap().expose().clone();
     let direct = Given::nothing().variable("VESTIBULE_ADMIN_PASSWORD", " with spaces ");
-    assert_eq!(password(&direct), " with spaces ");
+    let Some(AdminPassword::Given(password)) = direct.config().admin_password else {
+        panic!("a password was given");
+    };
+    assert_eq!(password.expose(), " with spaces ");
 
+    // The file is not looked for before it is needed.
     let given = Given::nothing().variable("VESTIBULE_ADMIN_PASSWORD_FILE", "password");
-    fs::write(given.directory.path().join("password"), "geheim\r\n").unwrap();
-    assert_eq!(password(&given), "geheim");
+    let Some(AdminPassword::InFile(path)) = given.config().admin_password else {
+        panic!("a file was named");
+    };
+    assert_eq!(path, given.directory.path().join("password"));
     given.variable("VESTIBULE_ADMIN_PASSWORD", "x").problems(&[
         "VESTIBULE_ADMIN_PASSWORD_FILE: and VESTIBULE_ADMIN_PASSWORD are both set: unset one of them",
     ]);
@@ -285,4 +310,50 @@ fn the_effective_settings_are_a_file_without_secrets() {
     }
     let again = Given::file(&shown).config();
     assert_eq!(again.login.banner.as_deref(), Some("a \"b\"\nc"));
+}
+
+#[test]
+fn nothing_secret_is_printed() {
+    let secret = "geheim";
+    let url = format!("postgres://v:{secret}@db/v");
+    let environment: Environment = [
+        ("VESTIBULE_ADMIN_PASSWORD", secret),
+        ("VESTIBULE_DATABASE_URL", &url),
+        ("PGPASSWORD", secret),
+    ]
+    .into_iter()
+    .collect();
+    assert_eq!(
+        format!("{environment:?}"),
+        r#"{"VESTIBULE_ADMIN_PASSWORD", "VESTIBULE_DATABASE_URL"}"#
+    );
+    for database_url in [url.clone(), format!("mysql://v:{secret}@db/v")] {
+        let flags = Flags {
+            database_url: Some(database_url),
+            ..Flags::default()
+        };
+        let printed = format!("{flags:?}");
+        assert!(!printed.contains(secret), "{printed}");
+    }
+    for value in [
+        file::Value::Text(url),
+        file::Value::Texts(vec![secret.to_owned()]),
+    ] {
+        let printed = format!("{value:?}");
+        assert!(!printed.contains(secret), "{printed}");
+    }
+}
+
+#[test]
+fn an_issuer_is_a_short_name() {
+    let issuer = |name: &str| {
+        let file = format!("[totp]\nissuer = {}\n", serde_json::json!(name));
+        Given::file(&file).load().is_ok()
+    };
+    for name in ["V", "Example & Söhne", &"ü".repeat(64)] {
+        assert!(issuer(name), "{name}");
+    }
+    for name in ["", " ", "a:b", "a\nb", "a\u{7f}", &"ü".repeat(65)] {
+        assert!(!issuer(name), "{name}");
+    }
 }

@@ -31,7 +31,10 @@ async fn reset(named: &Named, store: &dyn Store) -> Result<String, OperatorError
             "Deleted the seed of {}: the next sign-in shows a new one.",
             user.name
         )),
-        FactorReset::NoSeed => Err(OperatorError::Refused(format!("{} has no seed", user.name))),
+        FactorReset::NoSeed => Ok(format!(
+            "{} had no seed: wrong codes are forgotten, and the next sign-in shows a new one.",
+            user.name
+        )),
     }
 }
 

@@ -124,7 +124,8 @@ async fn passwd(
         .await?;
     found(store.set_password(user.id, &hash, now).await?, &user)?;
     if user.id == ADMIN {
-        serve::forget_initial_password(&serve::initial_password_file(&config.data_dir));
+        let file = serve::initial_password_file(&config.data_dir);
+        serve::forget_initial_password(&file, serve::Gone::Changed);
     }
     let name = &user.name;
     Ok(format!(

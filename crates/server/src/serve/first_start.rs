@@ -2,15 +2,13 @@
 
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use tracing::{info, warn};
-use uuid::Uuid;
-use vestibule_engine::{DeviceId, NameKey, Secret};
-use vestibule_service::{FirstAdmin, Hasher, Random, Service, ServiceError};
-use vestibule_store::{PasswordHash, Store, StoreError};
+use tracing::info;
+use vestibule_engine::Secret;
+use vestibule_service::{FirstAdmin, Random, Service, ServiceError};
 
-use crate::config::Config;
+use super::initial_password::{Gone, InitialPassword, initial_password_file};
+use crate::config::{AdminPassword, Config};
 use crate::files::{self, ReadError};
 use crate::output;
 
@@ -18,11 +16,6 @@ use crate::output;
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// Characters of a password: 100 bits.
 const LENGTH: usize = 20;
-
-/// Where the password is until it is changed.
-pub fn initial_password_file(data_dir: &Path) -> PathBuf {
-    data_dir.join("initial-admin-password")
-}
 
 /// Why there is no administrator.
 #[derive(Debug, thiserror::Error)]
@@ -40,29 +33,46 @@ pub enum FirstAdminError {
     },
 }
 
-/// Makes `admin` if there is no user yet.
+/// Makes `admin` if there is no user yet. What becomes of the file of the first password is
+/// watched from then on.
 pub(super) async fn make_admin(
     service: &Service,
     config: &Config,
     random: &dyn Random,
-) -> Result<(), FirstAdminError> {
-    if !service.has_no_users().await? {
-        return Ok(());
-    }
-    if let Some(password) = &config.admin_password {
-        let password = Secret::new(password.expose().clone());
-        if service.make_first_admin(password).await? == FirstAdmin::Made {
-            info!("First start: the user admin has the password that was given");
-        }
-        return Ok(());
+) -> Result<InitialPassword, FirstAdminError> {
+    if service.has_no_users().await? {
+        return try_to_make_admin(service, config, random).await;
     }
     let path = initial_password_file(&config.data_dir);
-    let password = keep(&path, random).map_err(|source| FirstAdminError::File {
-        path: path.clone(),
-        source,
-    })?;
+    Ok(InitialPassword::of(path, Gone::Changed))
+}
+
+/// Makes `admin`, unless another server does so meanwhile.
+async fn try_to_make_admin(
+    service: &Service,
+    config: &Config,
+    random: &dyn Random,
+) -> Result<InitialPassword, FirstAdminError> {
+    let path = initial_password_file(&config.data_dir);
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| FirstAdminError::File { path, source }
+    };
+    let (password, given) = match &config.admin_password {
+        Some(AdminPassword::Given(password)) => (Secret::new(password.expose().clone()), true),
+        Some(AdminPassword::InFile(path)) => {
+            let password = files::read_password(path).map_err(failed(path))?;
+            (password, true)
+        }
+        None => (keep(&path, random).map_err(failed(&path))?, false),
+    };
     let shown = Secret::new(password.expose().clone());
-    if service.make_first_admin(password).await? == FirstAdmin::Made {
+    if service.make_first_admin(password).await? == FirstAdmin::NotNeeded {
+        return Ok(InitialPassword::of(path, Gone::NeverRight));
+    }
+    if given {
+        info!("First start: the user admin has the password that was given");
+    } else {
         info!(
             file = %path.display(),
             "First start: the password of the user admin is in the file initial-admin-password; \
@@ -75,7 +85,7 @@ pub(super) async fn make_admin(
             ));
         }
     }
-    Ok(())
+    Ok(InitialPassword::of(path, Gone::Changed))
 }
 
 /// A new password in the file, or the one that an interrupted first start left there.
@@ -101,89 +111,90 @@ fn generate(random: &dyn Random) -> Secret<String> {
     Secret::new(bytes.expose().iter().map(letter).collect())
 }
 
-/// Watches whether the password in the file is still that of `admin`.
-pub(super) struct InitialPassword {
-    path: PathBuf,
-    hasher: Hasher,
-    /// The last hash of which the file holds the password.
-    right: Option<PasswordHash>,
-}
-
-impl InitialPassword {
-    pub(super) fn new(data_dir: &Path) -> Self {
-        Self {
-            path: initial_password_file(data_dir),
-            hasher: Hasher::new(1),
-            right: None,
-        }
-    }
-
-    /// Removes the file if the password was changed, wherever that was done.
-    pub(super) async fn forget_if_changed(&mut self, store: &Arc<dyn Store>) {
-        if !self.path.exists() {
-            return;
-        }
-        match self.is_right(store).await {
-            Ok(true) => {}
-            Ok(false) => forget(&self.path),
-            // The next look may find out.
-            Err(error) => warn!(
-                error = &*error,
-                "Whether the password of admin was changed is not known"
-            ),
-        }
-    }
-
-    async fn is_right(
-        &mut self,
-        store: &Arc<dyn Store>,
-    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
-        let Some(hash) = hash_of_admin(store).await? else {
-            return Ok(false);
-        };
-        if self.right.as_ref() == Some(&hash) {
-            return Ok(true);
-        }
-        let password = match files::read_password(&self.path) {
-            Ok(password) => password,
-            Err(ReadError::Empty) => return Ok(false),
-            Err(error) => return Err(error.into()),
-        };
-        let right = self
-            .hasher
-            .verify(Arc::new(password), Some(hash.clone()))
-            .await?;
-        self.right = right.then_some(hash);
-        Ok(right)
-    }
-}
-
-async fn hash_of_admin(store: &Arc<dyn Store>) -> Result<Option<PasswordHash>, StoreError> {
-    let nowhere = DeviceId::from_uuid(Uuid::nil());
-    let standing = store
-        .password_standing(&NameKey::of("admin"), nowhere)
-        .await?;
-    Ok(standing.and_then(|standing| standing.password))
-}
-
-/// Removes the file with a password that is good for nothing any more.
-pub(crate) fn forget(path: &Path) {
-    match std::fs::remove_file(path) {
-        Ok(()) => info!(file = %path.display(), "The password of admin was changed: file removed"),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => warn!(
-            error = &error as &dyn std::error::Error,
-            file = %path.display(),
-            "The password of admin was changed, but the file of the first one cannot be removed"
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use vestibule_service::OsRandom;
+    use std::sync::Arc;
 
+    use vestibule_engine::NameKey;
+    use vestibule_service::{Hasher, Keyring, OsRandom, Parts, Policy, SystemClock};
+    use vestibule_store::Store;
+    use vestibule_store_memory::MemoryStore;
+
+    use super::super::initial_password::hash_of_admin;
     use super::*;
+    use crate::config::{Environment, Flags};
+
+    fn config(directory: &Path, variables: &[(&str, &str)]) -> Config {
+        let environment: Environment = variables.iter().copied().collect();
+        let settings = Config::load(&Flags::default(), &environment, directory);
+        let config = settings.unwrap().config;
+        std::fs::create_dir(&config.data_dir).unwrap();
+        config
+    }
+
+    async fn service(store: &Arc<dyn Store>) -> Service {
+        let parts = Parts {
+            store: Arc::clone(store),
+            clock: Arc::new(SystemClock::new()),
+            random: Arc::new(OsRandom),
+            keyring: Keyring::new(&Secret::new([7; 32])),
+            policy: Policy::default(),
+        };
+        Service::open(parts).await.unwrap()
+    }
+
+    async fn has_admin(store: &Arc<dyn Store>) -> bool {
+        store
+            .user_by_name(&NameKey::of("admin"))
+            .await
+            .unwrap()
+            .is_some()
+    }
+
+    #[tokio::test]
+    async fn the_password_of_the_slower_server_goes() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let service = service(&store).await;
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (faster, slower) = (config(one.path(), &[]), config(two.path(), &[]));
+        // Both have seen that there is no user.
+        for config in [&faster, &slower] {
+            let made = try_to_make_admin(&service, config, &OsRandom).await;
+            made.unwrap().forget_if_changed(&store).await;
+        }
+        assert!(initial_password_file(&faster.data_dir).exists());
+        assert!(!initial_password_file(&slower.data_dir).exists());
+        assert!(Gone::NeverRight.why().contains("Another server was faster"));
+
+        // Two servers may also share the directory: then the password is right for both.
+        let again = try_to_make_admin(&service, &faster, &OsRandom).await;
+        again.unwrap().forget_if_changed(&store).await;
+        assert!(initial_password_file(&faster.data_dir).exists());
+    }
+
+    #[tokio::test]
+    async fn a_password_file_is_read_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("password");
+        let config = config(
+            directory.path(),
+            &[("VESTIBULE_ADMIN_PASSWORD_FILE", "password")],
+        );
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let service = service(&store).await;
+        let missing = make_admin(&service, &config, &OsRandom).await;
+        assert!(matches!(missing, Err(FirstAdminError::File { path, .. }) if path == file));
+        assert!(!has_admin(&store).await);
+
+        std::fs::write(&file, "geheim\n").unwrap();
+        make_admin(&service, &config, &OsRandom).await.unwrap();
+        let hash = hash_of_admin(&store).await.unwrap();
+        let password = Arc::new(Secret::new("geheim".to_owned()));
+        assert!(Hasher::new(1).verify(password, hash).await.unwrap());
+
+        std::fs::remove_file(&file).unwrap();
+        make_admin(&service, &config, &OsRandom).await.unwrap();
+    }
 
     #[test]
     fn passwords_are_long_and_clear() {

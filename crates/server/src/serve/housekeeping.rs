@@ -8,7 +8,7 @@ use tracing::{debug, warn};
 use vestibule_service::Service;
 use vestibule_store::Store;
 
-use super::first_start::InitialPassword;
+use super::initial_password::InitialPassword;
 
 const PERIOD: Duration = Duration::from_mins(1);
 /// Small enough that nobody waits long for the store meanwhile.
@@ -25,28 +25,65 @@ pub(super) async fn keep_house(
     loop {
         rounds.tick().await;
         remove_expired(&service).await;
+        forget_devices(&service).await;
         password.forget_if_changed(&store).await;
     }
 }
 
 async fn remove_expired(service: &Service) {
-    let mut removed = 0;
-    loop {
-        match service.remove_expired(BATCH).await {
-            Ok(batch) => {
-                removed += batch;
-                if batch < u64::from(BATCH) {
-                    break;
-                }
-                // Others that wait for the store come first.
-                tokio::task::yield_now().await;
-            }
-            Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                warn!(error, "Expired tokens stay for now: they cannot be removed");
-                return;
-            }
+    match in_batches(|| service.remove_expired(BATCH)).await {
+        Ok(removed) => debug!(removed, "Expired tokens removed"),
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            warn!(error, "Expired tokens stay for now: they cannot be removed");
         }
     }
-    debug!(removed, "Expired tokens removed");
+}
+
+async fn forget_devices(service: &Service) {
+    match in_batches(|| service.forget_devices(BATCH)).await {
+        Ok(forgotten) => debug!(forgotten, "Devices of long ago forgotten"),
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            warn!(
+                error,
+                "Devices of long ago stay for now: they cannot be forgotten"
+            );
+        }
+    }
+}
+
+/// Does something a batch at a time until there is less than a batch of it; how much there was.
+async fn in_batches<E, F>(mut batch: impl FnMut() -> F) -> Result<u64, E>
+where
+    F: Future<Output = Result<u64, E>>,
+{
+    let mut all = 0;
+    loop {
+        let done = batch().await?;
+        all += done;
+        if done < u64::from(BATCH) {
+            return Ok(all);
+        }
+        // Others that wait for the store come first.
+        tokio::task::yield_now().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_is_done_a_batch_at_a_time() {
+        let full = u64::from(BATCH);
+        let mut batches = vec![3, full, full].into_iter().rev();
+        let all = in_batches(|| ready(batches.next().ok_or("one too many"))).await;
+        assert_eq!(all, Ok(2 * full + 3));
+        assert_eq!(batches.next(), None);
+        let none = in_batches(|| ready(Err("no store"))).await;
+        assert_eq!(none, Err("no store"));
+    }
 }

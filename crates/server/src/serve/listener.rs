@@ -2,17 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::extract::connect_info::Connected;
 use axum_server::{AddrListener, Address};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::warn;
+use tracing::{debug, warn};
+
+use super::activity::Activity;
+use super::connection::Connection;
+use super::places::{Exempt, Places};
 
 /// Files that are open beside the connections: the database, logs, connections to others.
 const OTHER_FILES: u64 = 256;
@@ -21,19 +21,20 @@ const OTHER_FILES: u64 = 256;
 #[derive(Debug)]
 pub(super) struct Listener {
     tcp: TcpListener,
-    free: Arc<Semaphore>,
+    places: Places,
 }
 
 impl Listener {
-    pub(super) async fn bind(address: SocketAddr, connections: u32) -> io::Result<Self> {
+    pub(super) async fn bind(
+        address: SocketAddr,
+        connections: u32,
+        exempt: Exempt,
+    ) -> io::Result<Self> {
         allow_open_files(u64::from(connections) + OTHER_FILES);
-        let limit = usize::try_from(connections)
-            .unwrap_or(usize::MAX)
-            .min(Semaphore::MAX_PERMITS);
         let tcp = TcpListener::bind(address).await?;
         Ok(Self {
             tcp,
-            free: Arc::new(Semaphore::new(limit)),
+            places: Places::new(connections, exempt),
         })
     }
 
@@ -42,92 +43,65 @@ impl Listener {
     }
 }
 
-/// The other end of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(SocketAddr);
+/// The other end of a connection, and what goes on in it.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    address: SocketAddr,
+    activity: Arc<Activity>,
+}
+
+impl Peer {
+    pub(super) fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            activity: Activity::start(),
+        }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+}
 
 impl Address for Peer {
-    type Stream = Connection;
+    type Stream = Connection<TcpStream>;
     type Listener = Listener;
 }
 
-impl AddrListener<Connection, Peer> for Listener {
+impl AddrListener<Connection<TcpStream>, Peer> for Listener {
     async fn bind_to(address: Peer) -> io::Result<Self> {
-        Self::bind(address.0, u32::MAX).await
+        Self::bind(address.address, u32::MAX, Arc::new(|_| true)).await
     }
 
-    async fn accept_stream(&self) -> io::Result<(Connection, Peer)> {
-        let place = Arc::clone(&self.free)
-            .acquire_owned()
-            .await
-            .map_err(io::Error::other)?;
-        let (stream, address) = self.tcp.accept().await?;
-        // Answers are small and written at once.
-        stream.set_nodelay(true)?;
-        Ok((
-            Connection {
-                stream,
-                _place: place,
-            },
-            Peer(address),
-        ))
+    async fn accept_stream(&self) -> io::Result<(Connection<TcpStream>, Peer)> {
+        let place = self.places.free().await?;
+        loop {
+            let (stream, address) = self.tcp.accept().await?;
+            let Some(share) = self.places.share_of(address.ip()) else {
+                debug!(%address, "Connection closed: this client has too many");
+                continue;
+            };
+            // Answers are small and written at once.
+            stream.set_nodelay(true)?;
+            let peer = Peer::new(address);
+            let activity = Arc::clone(peer.activity());
+            let connection = Connection::new(stream, activity, Some((place, share)));
+            return Ok((connection, peer));
+        }
     }
 
     fn get_local_addr(&self) -> io::Result<Peer> {
-        self.address().map(Peer)
+        self.address().map(Peer::new)
     }
 }
 
-impl Connected<Peer> for SocketAddr {
+impl Connected<Peer> for Peer {
     fn connect_info(peer: Peer) -> Self {
-        peer.0
-    }
-}
-
-/// A connection, and its place among those that are allowed.
-#[derive(Debug)]
-pub(super) struct Connection {
-    stream: TcpStream,
-    _place: OwnedSemaphorePermit,
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        peer
     }
 }
 
@@ -169,7 +143,7 @@ mod tests {
     #[tokio::test]
     async fn one_too_many_waits() {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listener = Listener::bind(any, 1).await.unwrap();
+        let listener = Listener::bind(any, 1, Arc::new(|_| true)).await.unwrap();
         let address = listener.address().unwrap();
         let _first = TcpStream::connect(address).await.unwrap();
         let mut second = TcpStream::connect(address).await.unwrap();
@@ -184,5 +158,25 @@ mod tests {
         let (mut accepted, _) = waiting.await.unwrap();
         accepted.write_all(b"x").await.unwrap();
         assert_eq!(second.read_u8().await.unwrap(), b'x');
+    }
+
+    #[tokio::test]
+    async fn a_client_over_its_share_is_closed_at_once() {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = Listener::bind(any, 512, Arc::new(|_| false)).await.unwrap();
+        let address = listener.address().unwrap();
+        let mut accepted = Vec::new();
+        for _ in 0..64 {
+            let client = TcpStream::connect(address).await.unwrap();
+            accepted.push((client, listener.accept_stream().await.unwrap()));
+        }
+        let mut one_too_many = TcpStream::connect(address).await.unwrap();
+        tokio::select! {
+            _ = listener.accept_stream() => panic!("it is over its share"),
+            read = one_too_many.read_u8() => assert!(read.is_err(), "it is closed"),
+        }
+        accepted.pop();
+        let _client = TcpStream::connect(address).await.unwrap();
+        listener.accept_stream().await.unwrap();
     }
 }

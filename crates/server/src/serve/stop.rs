@@ -27,7 +27,8 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) {
+    /// Waits for a signal.
+    pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -59,6 +59,21 @@ impl Server {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
+        let mut server = Self::spawn(directory, arguments, environment);
+        let mut line = String::new();
+        server.stdout.read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ");
+        let url = url.unwrap_or_else(|| panic!("{line:?}\n{}", server.log()));
+        url.clone_into(&mut server.url);
+        server
+    }
+
+    /// Starts a server, whose URL is not known yet.
+    pub(crate) fn spawn(
+        directory: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let log = directory.join("log");
         let mut child = vestibule(&["serve", "--listen", "127.0.0.1:0", "--data-dir", "data"])
             .args(arguments)
@@ -69,15 +84,10 @@ impl Server {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ");
-        let url = url.unwrap_or_else(|| panic!("{line:?}\n{}", fs::read_to_string(&log).unwrap()));
         Self {
+            stdout: BufReader::new(child.stdout.take().unwrap()),
             child,
-            url: url.to_owned(),
-            stdout,
+            url: String::new(),
             log,
         }
     }

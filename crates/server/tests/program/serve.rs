@@ -265,7 +265,32 @@ fn operators_act_while_the_server_runs() {
     check(&["user", "exempt", "alice"], 64, "--until");
     check(&["seeds", "list"], 0, "");
     check(&["seeds", "list", "--output", "json"], 0, "[]");
-    check(&["seeds", "reset", "alice"], 1, "alice has no seed");
+    check(
+        &["seeds", "reset", "alice"],
+        0,
+        "alice had no seed: wrong codes are forgotten",
+    );
+    // Who bears a name that looks like alice's is not taken for alice, nor alice for them.
+    let twin = [
+        "user",
+        "add",
+        "CN=alice,OU=local",
+        "--password-file",
+        "password",
+    ];
+    check(&twin, 0, "Made the user CN=alice,OU=local");
+    check(
+        &["user", "disable", "CN=alice,OU=local"],
+        0,
+        "Disabled alice,",
+    );
+    check(
+        &["user", "enable", "CN=alice,OU=elsewhere"],
+        1,
+        "there is no user",
+    );
+    let twin = r"CN=CN\=alice\,OU\=local,OU=local";
+    check(&["user", "remove", twin], 0, "Removed CN=alice,OU=local");
     check(&["user", "remove", "alice"], 0, "Removed alice");
     check(&["user", "remove", "alice"], 1, "there is no user alice");
 
@@ -304,6 +329,81 @@ fn the_first_password_goes_when_it_is_changed() {
     let server = Server::start_with(directory.path(), &[], &[]);
     assert!(!file.exists());
     assert_eq!(server.terminate().0, Some(0));
+}
+
+#[test]
+fn a_given_password_file_may_go_after_the_first_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("password");
+    let given = [("VESTIBULE_ADMIN_PASSWORD_FILE", "password")];
+    let run = |arguments: &[&str]| {
+        let mut command = vestibule(arguments);
+        command.args(["--data-dir", "data"]).envs(given);
+        command.current_dir(directory.path()).output().unwrap()
+    };
+    let output = run(&["serve", "--listen", "127.0.0.1:0"]);
+    ended(&output, 1);
+    assert!(stderr(&output).contains("password: cannot be read"));
+
+    fs::write(&file, PASSWORD).unwrap();
+    let server = Server::start_with(directory.path(), &[], &given);
+    assert_eq!(server.terminate().0, Some(0));
+    fs::remove_file(&file).unwrap();
+    let server = Server::start_with(directory.path(), &[], &given);
+    ended(&run(&["healthcheck", "--listen", server.address()]), 0);
+    ended(&run(&["user", "list"]), 0);
+    assert_eq!(server.terminate().0, Some(0));
+}
+
+#[test]
+fn a_signal_during_the_start_ends_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    fs::create_dir(&data).unwrap();
+    // Somebody else opens the database, and takes long.
+    let lock = fs::File::create(data.join("vestibule.sqlite3.lock")).unwrap();
+    lock.lock().unwrap();
+    let server = Server::spawn(directory.path(), &[], &[]);
+    server.wait_for_log("Starting");
+    assert_eq!(server.terminate(), (Some(0), String::new()));
+}
+
+#[test]
+fn health_is_asked_for_without_proxies() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let (_, port) = server.address().rsplit_once(':').unwrap();
+    // Leads to this machine, but does not look like it.
+    let listen = format!("[::ffff:0.0.0.0]:{port}");
+    let nowhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://{}", nowhere.local_addr().unwrap());
+    drop(nowhere);
+    let output = vestibule(&["healthcheck", "--data-dir", "data", "--listen", &listen])
+        .envs(["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"].map(|name| (name, &proxy)))
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    ended(&output, 0);
+}
+
+#[test]
+fn a_proxy_that_is_not_named_is_noted_once() {
+    const SAID: &str = "name the proxy in [proxies] trusted";
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start_with(directory.path(), &["--http"], &[]);
+    let ask = |header: &str| {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        let head = format!("GET /livez HTTP/1.1\r\nHost: v\r\nConnection: close\r\n{header}\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    };
+    ask("");
+    assert!(!server.log().contains(SAID));
+    ask("X-Forwarded-For: 192.0.2.1\r\n");
+    ask("Forwarded: for=192.0.2.1\r\n");
+    assert_eq!(server.log().matches(SAID).count(), 1, "{}", server.log());
 }
 
 /// A request whose body is missing, under way at a server that was asked to end meanwhile.

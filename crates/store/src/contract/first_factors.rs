@@ -179,3 +179,34 @@ pub async fn of_concurrent_failures_one_is_counted(store: Arc<dyn Store>) {
     }
     assert_eq!(failures(&store, alice).await, (failed(1), Some(failed(1))));
 }
+
+/// Devices of long ago are forgotten, at most so many at a time; who comes from one uses the tries
+/// of the account again. The others stay.
+pub async fn devices_of_long_ago_are_forgotten_a_few_at_a_time(store: Arc<dyn Store>) {
+    let user = add(&store, 1, "alice").await;
+    for n in 1..=10 {
+        let alice = Actor::sign_in(&store, user, n).await;
+        let completed = Some(at(i64::try_from(n).unwrap()));
+        let minted = store
+            .mint(&alice.partial(), &alice.new_admin(1), completed)
+            .await;
+        assert_eq!(minted.unwrap(), Swap::Done);
+    }
+    assert_eq!(store.forget_devices(at(7), 0).await.unwrap(), 0);
+    for forgotten in [4, 2, 0] {
+        assert_eq!(store.forget_devices(at(7), 4).await.unwrap(), forgotten);
+    }
+    for n in 1..=10 {
+        let (_, device) = failures(&store, Actor { user, n }).await;
+        assert_eq!(device.is_some(), n > 6, "{n}");
+    }
+
+    let forgotten = Actor { user, n: 1 };
+    let by_device = failure(forgotten, Lane::Device(failed(0)), failed(1));
+    let refused = store.count_password_failure(&by_device);
+    check_refused(&store, forgotten, "a forgotten device", refused).await;
+    let by_account = failure(forgotten, Lane::Account(failed(0)), failed(1));
+    let counted = store.count_password_failure(&by_account).await;
+    assert_eq!(counted.unwrap(), Swap::Done);
+    assert_eq!(failures(&store, forgotten).await, (failed(1), None));
+}

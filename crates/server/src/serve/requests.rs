@@ -1,0 +1,102 @@
+//! What the server itself does for each request: the connection is in use meanwhile, the routes
+//! learn the address of the peer, and an operator learns of a proxy that is not named.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::HeaderMap;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use tracing::warn;
+
+use super::listener::Peer;
+use crate::config::{Config, Transport};
+
+/// Puts the routes behind it.
+pub(super) fn counted(router: Router, unnamed_proxy: UnnamedProxy) -> Router {
+    router.layer(from_fn_with_state(Arc::new(unnamed_proxy), count))
+}
+
+async fn count(
+    State(unnamed_proxy): State<Arc<UnnamedProxy>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let _under_way = peer.activity().begin();
+    unnamed_proxy.look(request.headers());
+    let address: SocketAddr = peer.address();
+    request.extensions_mut().insert(ConnectInfo(address));
+    next.run(request).await
+}
+
+/// Watches for a proxy that nobody named: all of its clients share what one client may do.
+#[derive(Debug)]
+pub(super) struct UnnamedProxy {
+    /// Whether there is still something to say.
+    watching: AtomicBool,
+}
+
+impl UnnamedProxy {
+    /// Without TLS on the loopback a proxy is likely. Elsewhere these headers are what anybody
+    /// may have made up, and with proxies named there is nothing to learn.
+    pub(super) fn watch(config: &Config) -> Self {
+        let likely = config.transport == Transport::Http && config.trusted_proxies.is_empty();
+        Self {
+            watching: AtomicBool::new(likely),
+        }
+    }
+
+    /// Nothing is ever said.
+    #[cfg(test)]
+    pub(super) fn unlikely() -> Self {
+        Self {
+            watching: AtomicBool::new(false),
+        }
+    }
+
+    fn look(&self, headers: &HeaderMap) {
+        if self.is_news(headers) {
+            warn!(
+                "Requests come through a proxy: name the proxy in [proxies] trusted; until then \
+                 all its clients count as one"
+            );
+        }
+    }
+
+    fn is_news(&self, headers: &HeaderMap) -> bool {
+        let forwarded =
+            || headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
+        self.watching.load(Ordering::Relaxed)
+            && forwarded()
+            && self.watching.swap(false, Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(watching: bool, header: &'static str, news: bool) {
+        let proxy = UnnamedProxy {
+            watching: AtomicBool::new(watching),
+        };
+        assert!(!proxy.is_news(&HeaderMap::new()));
+        let headers =
+            HeaderMap::from_iter([(header.parse().unwrap(), "192.0.2.1".parse().unwrap())]);
+        assert_eq!(proxy.is_news(&headers), news, "{header}");
+        assert!(!proxy.is_news(&headers), "it is said once");
+    }
+
+    #[test]
+    fn a_proxy_is_news_once() {
+        check(true, "x-forwarded-for", true);
+        check(true, "forwarded", true);
+        check(true, "x-request-id", false);
+        check(false, "x-forwarded-for", false);
+    }
+}
