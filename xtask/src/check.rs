@@ -38,7 +38,7 @@ fn steps(root: &Path, count: &mut Count) -> bool {
         went_well
     });
     check("documentation", &mut || {
-        let mut doc = cargo(root, &["doc", "--no-deps", "--workspace"]);
+        let mut doc = cargo(root, &["doc", "--no-deps", "--workspace", "--all-features"]);
         step::run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))
     });
     if !failed.is_empty() {
