@@ -289,3 +289,12 @@ async fn paths_that_are_no_text_are_nobody() {
             .is(404, "not found");
     }
 }
+
+/// Nobody holds a request open by never finishing its body.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_arrive_is_given_up() {
+    let app = App::start().await;
+    let (_send, never) = app::body_in_pieces();
+    let call = app.call("POST", "/admin/authentication").stream(never);
+    call.send().await.is(408, "request timeout");
+}

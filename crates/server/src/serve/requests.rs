@@ -33,7 +33,7 @@ async fn count(
     next.run(request).await
 }
 
-/// Watches for a proxy that nobody named: all of its clients share what one client may do.
+/// Watches for a proxy that nobody named: all of its clients pass for this machine's own programs.
 #[derive(Debug)]
 pub(super) struct UnnamedProxy {
     /// Whether there is still something to say.
@@ -62,7 +62,7 @@ impl UnnamedProxy {
         if self.is_news(headers) {
             warn!(
                 "Requests come through a proxy: name the proxy in [proxies] trusted; until then \
-                 all its clients count as one"
+                 its clients pass for programs of this machine, which are not limited"
             );
         }
     }
