@@ -7,6 +7,7 @@
 mod barcode;
 mod bootstrap;
 mod clock;
+mod enrol;
 mod error;
 mod hasher;
 mod keyring;
@@ -22,12 +23,13 @@ mod users;
 
 pub use bootstrap::{FirstAdmin, OpenError};
 pub use clock::{Clock, SystemClock};
+pub use enrol::{Initialized, SecretShown};
 pub use error::{Conflict, Missing, ServiceError, SignInRefusal, TokenRefusal};
 pub use hasher::{Hasher, HasherError};
 pub use keyring::{Keyring, Place, SealError};
 pub use providers::{MfaProvider, MfaProviderType};
 pub use random::{OsRandom, Random};
-pub use second_factor::{DueBearer, Initialized, SecretShown};
+pub use second_factor::DueBearer;
 pub use session::{Authorized, Caller};
 pub use settings::AdminMfaUpdate;
 pub use sign_in::{Credentials, SignedIn};

@@ -1,52 +1,25 @@
-//! The second factor.
+//! The end of the second factor: an attempt, and what it asks for.
 
 use std::sync::Arc;
 
 use tracing::{info, warn};
 use uuid::Uuid;
 use vestibule_engine::attempt::{Enrolment, Env, Passed, Standing};
-use vestibule_engine::enrolment::{Initialization, initialize};
-use vestibule_engine::subject::LOCAL_PROVIDER;
 use vestibule_engine::token::Door;
-use vestibule_engine::totp::{Label, SEED_LENGTH};
 use vestibule_engine::{
     Attempt, Effect, Input, NewToken, Otp, Secret, Seed, SeedId, StepToClaim, Timestamp, Token,
     TokenHash, UserId, Verdict, mfa,
 };
-use vestibule_store::{Bearer, Claim, Finish, ProposedSeed, SeedState, Swap};
+use vestibule_store::{Bearer, Claim, Finish, SeedState, Swap};
 
-use crate::barcode::barcode;
 use crate::session::completion_to_note;
 use crate::sign_in::SignedIn;
 use crate::{Inner, Place, Service, ServiceError, TokenRefusal};
 
-/// How often a seed is proposed anew when something moved under it.
-const MOST_TRIES: u8 = 16;
-
-/// What comes next after the start of the second factor.
-#[derive(Debug)]
-pub enum Initialized {
-    /// A code of the authenticator that was set up before.
-    AlreadySeeded,
-    /// An authenticator is to be set up.
-    Secret(SecretShown),
-}
-
-/// A seed, in every form that an authenticator takes.
-#[derive(Debug)]
-pub struct SecretShown {
-    /// In base32.
-    pub secret: Secret<String>,
-    /// As a URL.
-    pub otpauth_url: Secret<String>,
-    /// The URL as a QR code in a JPEG, in base64.
-    pub barcode: Secret<String>,
-}
-
 /// The bearer of a partial token of whom a second factor is due, as of a moment ago. What was read
 /// then is compared again by every write that rests on it.
 #[derive(Debug)]
-pub struct DueBearer(Bearer);
+pub struct DueBearer(pub(crate) Bearer);
 
 impl Service {
     /// Recognises the bearer of a partial token of whom a second factor is due, before anything
@@ -57,33 +30,6 @@ impl Service {
     /// [`ServiceError::SecondFactorNotDue`].
     pub async fn due_bearer(&self, token: &Token) -> Result<DueBearer, ServiceError> {
         Ok(DueBearer(self.inner.due_bearer(&token.hash()).await?))
-    }
-
-    /// Starts the second factor. `host` is where the user signs in, to be read in the
-    /// authenticator.
-    ///
-    /// # Errors
-    /// [`ServiceError::EnrolmentOver`], when the user had to enrol earlier.
-    pub async fn initialize(
-        &self,
-        DueBearer(bearer): DueBearer,
-        host: &str,
-    ) -> Result<Initialized, ServiceError> {
-        let (bearer, seed) = self.inner.seed_to_show(bearer).await?;
-        let Some(seed) = seed else {
-            return Ok(Initialized::AlreadySeeded);
-        };
-        let otpauth_url = seed.otpauth_url(&Label {
-            user: bearer.user.name.as_str(),
-            provider: LOCAL_PROVIDER,
-            host,
-            issuer: &self.inner.policy.issuer,
-        });
-        Ok(Initialized::Secret(SecretShown {
-            secret: seed.base32(),
-            barcode: barcode(&otpauth_url)?,
-            otpauth_url,
-        }))
     }
 
     /// Finishes the second factor. The partial token then is dead: the token in the answer is
@@ -104,7 +50,7 @@ impl Service {
 
 impl Inner {
     /// The bearer of a partial token of whom a second factor is due.
-    async fn due_bearer(&self, hash: &TokenHash) -> Result<Bearer, ServiceError> {
+    pub(crate) async fn due_bearer(&self, hash: &TokenHash) -> Result<Bearer, ServiceError> {
         let bearer = self.bearer(hash, Door::SecondFactor).await?;
         match mfa::due(bearer.provider, bearer.exemption, self.time.now()) {
             None => Err(ServiceError::SecondFactorNotDue),
@@ -116,61 +62,8 @@ impl Inner {
         }
     }
 
-    /// The seed to show, or none when the user has a verified one. For that this is a read.
-    async fn seed_to_show(
-        &self,
-        mut bearer: Bearer,
-    ) -> Result<(Bearer, Option<Seed>), ServiceError> {
-        for _ in 0..MOST_TRIES {
-            let standing = self.standing(&bearer)?;
-            let created = bearer.user.created;
-            let now = self.time.now();
-            let seed = match initialize(&standing, created, self.policy.enrol_within, now) {
-                Initialization::AlreadySeeded => return Ok((bearer, None)),
-                Initialization::TooLate => return Err(ServiceError::EnrolmentOver),
-                Initialization::ShowAgain(seed) => Seed::from_bytes(*seed.expose()),
-                Initialization::ShowNew => {
-                    let Some(seed) = self.propose_seed(&bearer, now).await? else {
-                        bearer = self.due_bearer(&bearer.token.hash).await?;
-                        continue;
-                    };
-                    seed
-                }
-            };
-            return Ok((bearer, Some(seed)));
-        }
-        Err(ServiceError::contended())
-    }
-
-    async fn propose_seed(
-        &self,
-        bearer: &Bearer,
-        now: Timestamp,
-    ) -> Result<Option<Seed>, ServiceError> {
-        let seed = Seed::from_bytes(self.random.bytes::<SEED_LENGTH>());
-        let id = SeedId::from_random(self.random.bytes());
-        let place = SeedPlace::new(bearer.user.id, id, false);
-        let proposed = ProposedSeed {
-            user: bearer.user.id,
-            revision: bearer.factor.revision,
-            id,
-            sealed: self
-                .keyring
-                .seal(seed.expose(), place.place(), &*self.random)?,
-            shown_to: bearer.token.session,
-            created: now,
-        };
-        Ok(match self.store.propose_seed(&proposed).await? {
-            Swap::Done => {
-                info!(subject.id = %bearer.user.id, "New seed shown");
-                Some(seed)
-            }
-            Swap::Moved => None,
-        })
-    }
-
     /// What the engine must know of a bearer, with the seed opened.
-    fn standing(&self, bearer: &Bearer) -> Result<Standing, ServiceError> {
+    pub(crate) fn standing(&self, bearer: &Bearer) -> Result<Standing, ServiceError> {
         let open = |id, sealed, verified| -> Result<Seed, ServiceError> {
             let place = SeedPlace::new(bearer.user.id, id, verified);
             let seed = self.keyring.open(sealed, place.place())?;
@@ -333,13 +226,13 @@ fn conclude(
 
 /// Where the seed of a user lies. Which enrolment it is and whether it is verified are part of the
 /// place: neither can be changed in the database without the seed ceasing to open.
-struct SeedPlace {
+pub(crate) struct SeedPlace {
     user: UserId,
     detail: [u8; 17],
 }
 
 impl SeedPlace {
-    fn new(user: UserId, seed: SeedId, verified: bool) -> Self {
+    pub(crate) fn new(user: UserId, seed: SeedId, verified: bool) -> Self {
         let mut detail = [u8::from(verified); 17];
         for (to, from) in detail.iter_mut().zip(Uuid::as_bytes(&seed.uuid())) {
             *to = *from;
@@ -347,7 +240,7 @@ impl SeedPlace {
         Self { user, detail }
     }
 
-    fn place(&self) -> Place<'_> {
+    pub(crate) fn place(&self) -> Place<'_> {
         Place {
             table: "second_factors",
             row: self.user.uuid(),

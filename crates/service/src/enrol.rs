@@ -1,0 +1,125 @@
+//! The start of the second factor: the seed that is shown, or none.
+
+use tokio::task::spawn_blocking;
+use tracing::info;
+use vestibule_engine::enrolment::{Initialization, initialize};
+use vestibule_engine::subject::LOCAL_PROVIDER;
+use vestibule_engine::totp::{Label, SEED_LENGTH};
+use vestibule_engine::{Secret, Seed, SeedId, Timestamp};
+use vestibule_store::{Bearer, ProposedSeed, Swap};
+
+use crate::barcode::barcode;
+use crate::second_factor::{DueBearer, SeedPlace};
+use crate::{Inner, Service, ServiceError};
+
+/// How often a seed is proposed anew when something moved under it.
+const MOST_TRIES: u8 = 16;
+
+/// What comes next after the start of the second factor.
+#[derive(Debug)]
+pub enum Initialized {
+    /// A code of the authenticator that was set up before.
+    AlreadySeeded,
+    /// An authenticator is to be set up.
+    Secret(SecretShown),
+}
+
+/// A seed, in every form that an authenticator takes.
+#[derive(Debug)]
+pub struct SecretShown {
+    /// In base32.
+    pub secret: Secret<String>,
+    /// As a URL.
+    pub otpauth_url: Secret<String>,
+    /// The URL as a QR code in a JPEG, in base64.
+    pub barcode: Secret<String>,
+}
+
+impl Service {
+    /// Starts the second factor. `host` is where the user signs in, to be read in the
+    /// authenticator.
+    ///
+    /// # Errors
+    /// [`ServiceError::EnrolmentOver`], when the user had to enrol earlier.
+    pub async fn initialize(
+        &self,
+        DueBearer(bearer): DueBearer,
+        host: &str,
+    ) -> Result<Initialized, ServiceError> {
+        let (bearer, seed) = self.inner.seed_to_show(bearer).await?;
+        let Some(seed) = seed else {
+            return Ok(Initialized::AlreadySeeded);
+        };
+        let otpauth_url = seed.otpauth_url(&Label {
+            user: bearer.user.name.as_str(),
+            provider: LOCAL_PROVIDER,
+            host,
+            issuer: &self.inner.policy.issuer,
+        });
+        // Some milliseconds of work, which must not keep others waiting.
+        let drawn = spawn_blocking(move || barcode(&otpauth_url).map(|code| (otpauth_url, code)));
+        let drawn = drawn.await;
+        let (otpauth_url, barcode) =
+            drawn.map_err(|gone| ServiceError::bug("a task ended early", gone))??;
+        Ok(Initialized::Secret(SecretShown {
+            secret: seed.base32(),
+            otpauth_url,
+            barcode,
+        }))
+    }
+}
+
+impl Inner {
+    /// The seed to show, or none when the user has a verified one. For that this is a read.
+    async fn seed_to_show(
+        &self,
+        mut bearer: Bearer,
+    ) -> Result<(Bearer, Option<Seed>), ServiceError> {
+        for _ in 0..MOST_TRIES {
+            let standing = self.standing(&bearer)?;
+            let created = bearer.user.created;
+            let now = self.time.now();
+            let seed = match initialize(&standing, created, self.policy.enrol_within, now) {
+                Initialization::AlreadySeeded => return Ok((bearer, None)),
+                Initialization::TooLate => return Err(ServiceError::EnrolmentOver),
+                Initialization::ShowAgain(seed) => Seed::from_bytes(*seed.expose()),
+                Initialization::ShowNew => {
+                    let Some(seed) = self.propose_seed(&bearer, now).await? else {
+                        bearer = self.due_bearer(&bearer.token.hash).await?;
+                        continue;
+                    };
+                    seed
+                }
+            };
+            return Ok((bearer, Some(seed)));
+        }
+        Err(ServiceError::contended())
+    }
+
+    async fn propose_seed(
+        &self,
+        bearer: &Bearer,
+        now: Timestamp,
+    ) -> Result<Option<Seed>, ServiceError> {
+        let seed = Seed::from_bytes(self.random.bytes::<SEED_LENGTH>());
+        let id = SeedId::from_random(self.random.bytes());
+        let place = SeedPlace::new(bearer.user.id, id, false);
+        let proposed = ProposedSeed {
+            user: bearer.user.id,
+            revision: bearer.factor.revision,
+            id,
+            sealed: self
+                .keyring
+                .seal(seed.expose(), place.place(), &*self.random)?,
+            shown_to: bearer.token.session,
+            created: now,
+        };
+        Ok(match self.store.propose_seed(&proposed).await? {
+            Swap::Done => {
+                info!(subject.id = %bearer.user.id, "New seed shown");
+                Some(seed)
+            }
+            Swap::Moved => None,
+        })
+    }
+}
