@@ -16,6 +16,7 @@ pub(crate) fn run(root: &Path) -> bool {
 
 fn steps(root: &Path, count: &mut Count) -> bool {
     if !step("setup", || setup::run(root)) {
+        count.failed += 1;
         return false;
     }
     let mut failed = Vec::new();
@@ -44,6 +45,8 @@ fn steps(root: &Path, count: &mut Count) -> bool {
     if !failed.is_empty() {
         println!("==> failed: {}", failed.join(", "));
     }
+    // The other steps count like a test each: the last line must not say that all is well.
+    count.failed += failed.iter().filter(|name| **name != "tests").count() as u64;
     failed.is_empty()
 }
 

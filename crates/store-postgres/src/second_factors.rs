@@ -96,11 +96,11 @@ const FINISH: &str = "
     SELECT 1 / (SELECT count(*) FROM rotated) FROM claimed";
 
 const RESET: &str = "
-    INSERT INTO second_factors AS f (user_id, revision) VALUES ($1, 1)
-    ON CONFLICT (user_id) DO UPDATE SET revision = f.revision + 1, streak = 0,
-        waiting_until = NULL, recent = '', closed = FALSE, seed_id = NULL, seed_key_id = NULL,
-        seed_sealed = NULL, verified = FALSE, last_step = NULL, shown_to = NULL,
-        seed_created = NULL";
+    UPDATE second_factors SET revision = revision + 1, streak = 0, waiting_until = NULL,
+        recent = '', closed = FALSE, seed_id = NULL, seed_key_id = NULL, seed_sealed = NULL,
+        verified = FALSE, last_step = NULL, shown_to = NULL,
+        seed_created = NULL
+    WHERE user_id = $1";
 
 #[async_trait]
 impl SecondFactors for PostgresStore {
@@ -187,6 +187,10 @@ impl PostgresStore {
         }
         let end = query("DELETE FROM tokens WHERE user_id = $1 AND kind = 'partial'");
         write.run(end.bind(user.uuid())).await?;
+        // There must be a row to lock, or a first seed could come in between.
+        let row = "INSERT INTO second_factors (user_id, revision) VALUES ($1, 1)
+            ON CONFLICT DO NOTHING";
+        write.run(query(row).bind(user.uuid())).await?;
         let seed = "SELECT seed_id IS NOT NULL FROM second_factors WHERE user_id = $1 FOR UPDATE";
         let seed: Option<bool> = query_scalar(seed)
             .bind(user.uuid())

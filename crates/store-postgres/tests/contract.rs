@@ -5,7 +5,7 @@
     reason = "a test that cannot be set up has failed"
 )]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use vestibule_store::Store;
@@ -14,18 +14,26 @@ use vestibule_store_postgres::PostgresStore;
 use vestibule_testkit::postgres::{Cluster, Database};
 
 struct Fresh {
-    store: Arc<PostgresStore>,
+    store: Mutex<Option<Arc<PostgresStore>>>,
     database: Database,
 }
 
 impl Fixture for Fresh {
     fn store(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.store) as Arc<dyn Store>
+        self.store.lock().unwrap().clone().unwrap()
     }
 }
 
 #[async_trait]
 impl Durable for Fresh {
+    fn abandon(&self) {
+        let store = self.store.lock().unwrap().take();
+        assert_eq!(
+            store.map(Arc::into_inner).map(|last| last.is_some()),
+            Some(true)
+        );
+    }
+
     async fn reopen(&self) -> Arc<dyn Store> {
         Arc::new(PostgresStore::open(self.database.url()).await.unwrap())
     }
@@ -34,6 +42,7 @@ impl Durable for Fresh {
 async fn fresh() -> Fresh {
     let database = Cluster::shared().fresh_database();
     let store = Arc::new(PostgresStore::open(database.url()).await.unwrap());
+    let store = Mutex::new(Some(store));
     Fresh { store, database }
 }
 

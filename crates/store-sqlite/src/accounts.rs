@@ -29,7 +29,7 @@ const ADD: &str = "
 impl Accounts for SqliteStore {
     async fn has_users(&self) -> Result<bool, StoreError> {
         query_scalar("SELECT EXISTS (SELECT 1 FROM users)")
-            .fetch_one(&self.readers)
+            .fetch_one(self.reads()?)
             .await
             .map_err(store_error)
     }
@@ -37,7 +37,7 @@ impl Accounts for SqliteStore {
     async fn user_by_name(&self, name: &NameKey) -> Result<Option<User>, StoreError> {
         let row: Option<UserRow> = query_as(BY_NAME)
             .bind(name.as_str())
-            .fetch_optional(&self.readers)
+            .fetch_optional(self.reads()?)
             .await
             .map_err(store_error)?;
         row.map(User::try_from).transpose()

@@ -45,7 +45,7 @@ impl FirstFactors for SqliteStore {
         let row: Option<StandingRow> = query_as(STANDING)
             .bind(name.as_str())
             .bind(device.uuid())
-            .fetch_optional(&self.readers)
+            .fetch_optional(self.reads()?)
             .await
             .map_err(store_error)?;
         row.map(PasswordStanding::try_from).transpose()

@@ -95,6 +95,12 @@ impl SqliteStore {
         Ok(store)
     }
 
+    /// Where statements that read are run.
+    fn reads(&self) -> Result<&SqlitePool, StoreError> {
+        self.file.check()?;
+        Ok(&self.readers)
+    }
+
     /// Starts a write.
     async fn write(&self) -> Result<Write<'_>, StoreError> {
         self.file.check()?;
@@ -114,7 +120,7 @@ impl SqliteStore {
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
-        .min_connections(1)
+        .min_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)

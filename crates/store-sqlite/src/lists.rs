@@ -97,7 +97,7 @@ impl SqliteStore {
         T: TryFrom<R, Error = StoreError>,
     {
         let queries = Json(&query.queries);
-        let mut read: Rows<'_> = self.readers.begin().await.map_err(store_error)?;
+        let mut read: Rows<'_> = self.reads()?.begin().await.map_err(store_error)?;
         let total = count(&mut read, all, None).await?;
         let matching = if query.queries.is_empty() {
             total

@@ -15,7 +15,7 @@ use crate::error::store_error;
 impl Settings for SqliteStore {
     async fn admin_mfa(&self) -> Result<Option<AdminMfa>, StoreError> {
         // A transaction, so that provider and list are of one moment.
-        let mut read = self.readers.begin().await.map_err(store_error)?;
+        let mut read = self.reads()?.begin().await.map_err(store_error)?;
         let settings = read_settings(&mut read).await?;
         read.rollback().await.map_err(store_error)?;
         Ok(settings)

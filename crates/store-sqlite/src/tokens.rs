@@ -34,7 +34,7 @@ impl Tokens for SqliteStore {
     async fn bearer(&self, token: &TokenHash) -> Result<Option<Bearer>, StoreError> {
         let row: Option<BearerRow> = query_as(BEARER)
             .bind(token.as_bytes().as_slice())
-            .fetch_optional(&self.readers)
+            .fetch_optional(self.reads()?)
             .await
             .map_err(store_error)?;
         row.map(Bearer::try_from).transpose()

@@ -5,7 +5,7 @@
     reason = "a test that cannot be set up has failed"
 )]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tempfile::TempDir;
@@ -14,18 +14,26 @@ use vestibule_store::contract::{Durable, Fixture};
 use vestibule_store_sqlite::SqliteStore;
 
 struct Fresh {
-    store: Arc<SqliteStore>,
+    store: Mutex<Option<Arc<SqliteStore>>>,
     directory: TempDir,
 }
 
 impl Fixture for Fresh {
     fn store(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.store) as Arc<dyn Store>
+        self.store.lock().unwrap().clone().unwrap()
     }
 }
 
 #[async_trait]
 impl Durable for Fresh {
+    fn abandon(&self) {
+        let store = self.store.lock().unwrap().take();
+        assert_eq!(
+            store.map(Arc::into_inner).map(|last| last.is_some()),
+            Some(true)
+        );
+    }
+
     async fn reopen(&self) -> Arc<dyn Store> {
         Arc::new(open(&self.directory).await)
     }
@@ -38,7 +46,7 @@ async fn open(directory: &TempDir) -> SqliteStore {
 
 async fn fresh() -> Fresh {
     let directory = tempfile::tempdir().unwrap();
-    let store = Arc::new(open(&directory).await);
+    let store = Mutex::new(Some(Arc::new(open(&directory).await)));
     Fresh { store, directory }
 }
 

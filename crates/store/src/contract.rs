@@ -41,6 +41,9 @@ pub trait Fixture: Send + Sync {
 /// A store whose database can be opened once more.
 #[async_trait]
 pub trait Durable: Fixture {
+    /// Gives up the fixture's own store without closing it, as a process does that crashes.
+    fn abandon(&self);
+
     /// Opens the database again, as another process would.
     async fn reopen(&self) -> Arc<dyn Store>;
 }

@@ -6,6 +6,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Child;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,9 +45,22 @@ impl Waiting {
     /// Waits for the program, and sets its clock for the first time.
     ///
     /// # Errors
-    /// When the connection breaks.
-    pub fn accept(self, hands: Hands) -> io::Result<RemoteClock> {
-        let (stream, _) = self.0.accept()?;
+    /// When the connection breaks, or the program ends without asking.
+    pub fn accept(self, hands: Hands, program: &mut Child) -> io::Result<RemoteClock> {
+        self.0.set_nonblocking(true)?;
+        let stream = loop {
+            match self.0.accept() {
+                Ok((stream, _)) => break stream,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if let Some(status) = program.try_wait()? {
+                        return Err(io::Error::other(format!("it ended: {status}")));
+                    }
+                    std::thread::yield_now();
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        stream.set_nonblocking(false)?;
         let mut clock = RemoteClock(BufReader::new(stream));
         clock.set(hands)?;
         Ok(clock)

@@ -40,6 +40,7 @@ pub struct Site {
     clock: FakeClock,
     remotes: Arc<Mutex<Vec<RemoteClock>>>,
     settings: String,
+    log: String,
     started: Mutex<u32>,
 }
 
@@ -62,6 +63,7 @@ impl Site {
             clock: FakeClock::default(),
             remotes: Arc::default(),
             settings: String::new(),
+            log: "debug".to_owned(),
             started: Mutex::new(0),
         }
     }
@@ -70,6 +72,14 @@ impl Site {
     pub fn with_settings(self, toml: &str) -> Self {
         Self {
             settings: toml.to_owned(),
+            ..self
+        }
+    }
+
+    /// The same site with logs of this level.
+    pub fn with_log(self, log: &str) -> Self {
+        Self {
+            log: log.to_owned(),
             ..self
         }
     }
@@ -209,7 +219,7 @@ impl Site {
             .env("VESTIBULE_DATA_DIR", self.directory())
             .env("VESTIBULE_DATABASE_URL", self.database_url())
             .env("VESTIBULE_ADMIN_PASSWORD", ADMIN_PASSWORD)
-            .env("VESTIBULE_LOG", "trace,sqlx=info,hyper=info,h2=info");
+            .env("VESTIBULE_LOG", &self.log);
         command
     }
 
@@ -218,9 +228,9 @@ impl Site {
         let waiting = Waiting::new().expect("a free port");
         let address = waiting.address().expect("an address");
         command.env(VARIABLE, address.to_string());
-        let child = command.spawn().expect("the program runs");
+        let mut child = command.spawn().expect("the program runs");
         let remote = waiting
-            .accept(self.clock.hands())
+            .accept(self.clock.hands(), &mut child)
             .expect("the program asks for the time");
         let mut remotes = self.remotes.lock().unwrap_or_else(PoisonError::into_inner);
         remotes.push(remote);
@@ -256,12 +266,16 @@ impl Server {
         self.end();
     }
 
-    /// SIGTERM, and waits for the end.
-    pub fn stop(mut self) -> ExitStatus {
-        let mut process = self.process.take().expect("a running process");
-        let pid = process.id().to_string();
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        let pid = self.pid().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status();
         assert!(sent.expect("kill runs").success(), "the signal is sent");
+    }
+
+    /// Waits for the end.
+    pub fn wait(mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("a running process");
         process.wait().expect("an exit status")
     }
 

@@ -102,8 +102,10 @@ impl Server {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    pub(crate) fn wait_for_log(&self, text: &str) {
+    pub(crate) fn wait_for_log(&mut self, text: &str) {
         while !self.log().contains(text) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{ended:?} {}", self.log());
             std::thread::yield_now();
         }
     }

@@ -363,7 +363,7 @@ fn a_signal_during_the_start_ends_it() {
     // Somebody else opens the database, and takes long.
     let lock = fs::File::create(data.join("vestibule.sqlite3.lock")).unwrap();
     lock.lock().unwrap();
-    let server = Server::spawn(directory.path(), &[], &[]);
+    let mut server = Server::spawn(directory.path(), &[], &[]);
     server.wait_for_log("Starting");
     assert_eq!(server.terminate(), (Some(0), String::new()));
 }
@@ -408,7 +408,7 @@ fn a_proxy_that_is_not_named_is_noted_once() {
 
 /// A request whose body is missing, under way at a server that was asked to end meanwhile.
 fn stopping(directory: &Path) -> (Server, TcpStream) {
-    let server = Server::start_with(directory, &["--http"], &[]);
+    let mut server = Server::start_with(directory, &["--http"], &[]);
     let mut stream = TcpStream::connect(server.address()).unwrap();
     let head = "POST /admin/authentication HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\
                 Accept: application/vnd.appgate.peer-v23+json\r\nExpect: 100-continue\r\n\r\n";

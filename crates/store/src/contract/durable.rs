@@ -30,6 +30,7 @@ pub async fn what_was_acknowledged_is_there_after_a_crash(fixture: &dyn Durable)
     let canary = store.canary(&sealed(1)).await.unwrap();
     let pictures = [picture(&store, one).await, picture(&store, three).await];
     drop(store);
+    fixture.abandon();
 
     let again = fixture.reopen().await;
     assert_eq!(
