@@ -32,28 +32,13 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("service", &["engine", "radius", "store"]),
     ("http", &["engine", "service", "wire"]),
     ("server", &PRODUCT),
-    (
-        "testkit",
-        &[
-            "server",
-            "wire",
-            "engine",
-            "store",
-            "store-memory",
-            "store-sql",
-            "store-sqlite",
-            "store-postgres",
-            "radius",
-            "service",
-            "http",
-        ],
-    ),
+    ("testkit", &PRODUCT),
     ("scenarios", &["testkit", "wire"]),
     ("loadgen", &["wire"]),
 ];
 
 /// All that the program is made of.
-const PRODUCT: [&str; 10] = [
+const PRODUCT: [&str; 11] = [
     "wire",
     "engine",
     "store",
@@ -64,6 +49,7 @@ const PRODUCT: [&str; 10] = [
     "radius",
     "service",
     "http",
+    "server",
 ];
 
 /// What tests may use besides: the test kit, and a store to run over.
