@@ -27,6 +27,7 @@ pub use enrol::{Initialized, SecretShown};
 pub use error::{Conflict, Missing, ServiceError, SignInRefusal, TokenRefusal};
 pub use hasher::{Hasher, HasherError};
 pub use keyring::{Keyring, Place, SealError};
+pub use limiter::site_of;
 pub use providers::{MfaProvider, MfaProviderType};
 pub use random::{OsRandom, Random};
 pub use second_factor::DueBearer;

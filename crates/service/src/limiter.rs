@@ -32,7 +32,7 @@ struct Windows {
 /// What is counted together.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Key {
-    /// An IPv4 address, or the 64 bits of IPv6 that one site has.
+    /// One client.
     Network(IpAddr),
     /// Everybody whose address is not known, or for whose address there is no room.
     Others,
@@ -118,11 +118,16 @@ impl Key {
         match client {
             ClientAddress::Local => None,
             ClientAddress::Unknown => Some(Self::Others),
-            ClientAddress::Known(address) => Some(Self::Network(match address.to_canonical() {
-                v4 @ IpAddr::V4(_) => v4,
-                IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-            })),
+            ClientAddress::Known(address) => Some(Self::Network(site_of(address))),
         }
+    }
+}
+
+/// What limits take for one client: an IPv4 address, or the 64 bits of IPv6 that one site has.
+pub fn site_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        v4 @ IpAddr::V4(_) => v4,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
     }
 }
 

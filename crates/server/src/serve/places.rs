@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use vestibule_service::site_of;
 
 /// What one client address may have at least, however few places there are: a whole office may be
 /// behind it.
@@ -61,7 +62,7 @@ impl Places {
         if (self.exempt)(address) {
             return Some(Share(None));
         }
-        let client = client(address);
+        let client = site_of(address);
         let mut taken = self.taken();
         let count = taken.entry(client).or_default();
         if *count >= self.share {
@@ -74,14 +75,6 @@ impl Places {
     fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, u32>> {
         // Nobody panics in between, and each count is right at any point.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// An IPv4 address, or the 64 bits of IPv6 that one site has.
-fn client(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
     }
 }
 
