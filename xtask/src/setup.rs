@@ -1,5 +1,7 @@
 //! `cargo xtask setup`: the programs that tests run besides ours.
 
+mod beside;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +17,10 @@ struct Tool {
     purpose: &'static str,
 }
 
-const TOOLS: [Tool; 3] = [
+/// The program, its package and its service.
+const FREERADIUS: &str = "freeradius";
+
+const TOOLS: [Tool; 4] = [
     Tool {
         program: "postgres",
         package: "postgresql",
@@ -31,10 +36,21 @@ const TOOLS: [Tool; 3] = [
         package: "oathtool",
         purpose: "an authenticator",
     },
+    Tool {
+        program: FREERADIUS,
+        package: FREERADIUS,
+        purpose: "the RADIUS server",
+    },
 ];
 
-/// Installs what is missing; whether all is there in the end.
+/// Installs what is missing; whether all is there in the end that has to be.
 pub(crate) fn run(root: &Path) -> bool {
+    let is_there = install(root);
+    beside::unpack(root);
+    is_there
+}
+
+fn install(root: &Path) -> bool {
     let missing = missing(is_installed);
     if missing.is_empty() {
         return true;
@@ -44,9 +60,10 @@ pub(crate) fn run(root: &Path) -> bool {
         return false;
     }
     let as_root = step::output(Command::new("id").arg("-u")).is_some_and(|id| id.trim() == "0");
-    let went_well = commands(&missing, as_root)
+    let has_services = Path::new("/run/systemd/system").exists();
+    let went_well = commands(&missing, as_root, has_services)
         .into_iter()
-        .all(|words| step::run(&mut apt(root, &words)));
+        .all(|words| step::run(&mut command(root, &words)));
     if !went_well {
         print!("{}", advice(&missing));
     }
@@ -60,7 +77,7 @@ fn missing(is_installed: impl Fn(&Tool) -> bool) -> Vec<Tool> {
         .collect()
 }
 
-/// On the path; the database server also where Debian keeps it, which is not.
+/// On the path; servers also where Debian keeps them, which may not be on it.
 fn is_installed(tool: &Tool) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     let versions = Path::new("/usr/lib/postgresql").read_dir();
@@ -71,16 +88,20 @@ fn is_installed(tool: &Tool) -> bool {
         .map(|version| version.path().join("bin"));
     env::split_paths(&path)
         .chain(servers)
+        .chain(["/usr/sbin".into()])
         .map(|folder: PathBuf| folder.join(tool.program))
         .any(|program| program.is_file())
 }
 
 /// What to run on Debian and its children.
-fn commands(missing: &[Tool], as_root: bool) -> [Vec<&'static str>; 2] {
-    let apt = |words: &[&'static str]| {
+fn commands(missing: &[Tool], as_root: bool, has_services: bool) -> Vec<Vec<&'static str>> {
+    let privileged = |words: &[&'static str]| {
         let sudo = if as_root { &[][..] } else { &["sudo"][..] };
+        [sudo, words].concat()
+    };
+    let apt = |words: &[&'static str]| {
         let quietly = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"];
-        [sudo, &quietly, words].concat()
+        privileged(&[&quietly, words].concat())
     };
     let packages: Vec<_> = missing.iter().map(|tool| tool.package).collect();
     let install = [
@@ -88,10 +109,16 @@ fn commands(missing: &[Tool], as_root: bool) -> [Vec<&'static str>; 2] {
         &packages,
     ]
     .concat();
-    [apt(&["update"]), apt(&install)]
+    let mut commands = vec![apt(&["update"]), apt(&install)];
+    if has_services && packages.contains(&FREERADIUS) {
+        // The package starts its server, with a secret that everybody knows, now and at each boot;
+        // tests run their own. One that was here before us is somebody's, and is left alone.
+        commands.push(privileged(&["systemctl", "disable", "--now", FREERADIUS]));
+    }
+    commands
 }
 
-fn apt(root: &Path, words: &[&str]) -> Command {
+fn command(root: &Path, words: &[&str]) -> Command {
     let (program, args) = words.split_first().unwrap_or((&"true", &[]));
     let mut command = Command::new(program);
     command.args(args).current_dir(root);
@@ -120,17 +147,33 @@ mod tests {
     fn only_what_is_missing_is_installed() {
         assert_eq!(missing(|_| true), []);
         let missing = missing(|tool| tool.program != "zbarimg");
-        let [update, install] = commands(&missing, true);
+        let commands: Vec<_> = commands(&missing, true, true)
+            .iter()
+            .map(|words| words.join(" "))
+            .collect();
         let apt = "env DEBIAN_FRONTEND=noninteractive apt-get";
-        assert_eq!(update.join(" "), format!("{apt} update"));
-        let expected = format!("{apt} install --yes --no-install-recommends zbar-tools");
-        assert_eq!(install.join(" "), expected);
+        let install = "install --yes --no-install-recommends zbar-tools";
+        assert_eq!(
+            commands,
+            [format!("{apt} update"), format!("{apt} {install}")]
+        );
+    }
+
+    #[test]
+    fn no_service_is_left_running() {
+        let last = |has_services| {
+            let commands = commands(&TOOLS, true, has_services);
+            commands.last().map(|words| words.join(" "))
+        };
+        let disable = "systemctl disable --now freeradius";
+        assert_eq!(last(true).as_deref(), Some(disable));
+        assert_ne!(last(false).as_deref(), Some(disable));
     }
 
     #[test]
     fn who_is_not_root_asks_to_be() {
         assert!(
-            commands(&TOOLS, false)
+            commands(&TOOLS, false, true)
                 .iter()
                 .all(|words| words.first() == Some(&"sudo"))
         );

@@ -6,6 +6,7 @@
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use vestibule_engine::Timestamp;
 
 use crate::authenticator::Authenticator;
@@ -160,6 +161,25 @@ impl Client {
             .await
     }
 
+    /// `POST /authentication/otp/initialize` with the user's password.
+    pub async fn initialize_with(&self, partial: &str, user_password: &str) -> Answer {
+        let body = json!({ "userPassword": user_password });
+        self.post("/admin/authentication/otp/initialize", partial, &body)
+            .await
+    }
+
+    /// `POST /authentication/otp` with the state of a challenge.
+    pub async fn otp_with(&self, partial: &str, otp: &str, state: &str) -> Answer {
+        let body = json!({ "otp": otp, "state": state });
+        self.post("/admin/authentication/otp", partial, &body).await
+    }
+
+    /// `POST /authentication/otp` that goes on by itself; its client hangs up when it is aborted.
+    pub fn otp_in_flight(&self, partial: &str, otp: &str) -> JoinHandle<Answer> {
+        let (client, partial, otp) = (self.clone(), partial.to_owned(), otp.to_owned());
+        tokio::spawn(async move { client.otp(&partial, &otp).await })
+    }
+
     /// `GET /authorization`.
     pub async fn authorize(&self, token: &str) -> Answer {
         self.get("/admin/authorization", token).await
@@ -199,6 +219,27 @@ impl Client {
             "name": name, "firstName": "F", "lastName": "L", "password": password,
         });
         self.post("/admin/local-users", admin, &user).await
+    }
+
+    /// Makes a provider; its id.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn add_provider(&self, admin: &str, provider: &Value) -> String {
+        let made = self.post("/admin/mfa-providers", admin, provider).await;
+        let id = made.is(200).json();
+        let id = id.get("id").and_then(Value::as_str);
+        id.expect("an id").to_owned()
+    }
+
+    /// Makes a provider the one for all but these users.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn choose_provider(&self, admin: &str, id: &str, exempted: &[&str]) {
+        let settings = json!({ "providerId": id, "exemptedUsers": exempted });
+        let path = "/admin/admin-mfa-settings";
+        self.put(path, admin, &settings).await.is(204);
     }
 
     /// The statuses of many answers, counted: `(200, others)`.

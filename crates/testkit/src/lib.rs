@@ -6,7 +6,9 @@
 
 pub mod authenticator;
 pub mod clock;
+pub mod freeradius;
 pub mod postgres;
+pub mod radius;
 pub mod random;
 pub mod remote_clock;
 
