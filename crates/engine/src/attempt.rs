@@ -154,6 +154,26 @@ pub enum Refusal {
     /// There is a seed that was shown too long ago and never verified.
     #[error("the unverified seed has expired")]
     SeedExpired,
+    /// The RADIUS server refused.
+    #[error("the RADIUS server refused")]
+    Rejected,
+    /// The RADIUS server kept asking.
+    #[error("the RADIUS server asked too often")]
+    TooManyRounds,
+    /// The RADIUS server asked for a code where none can be given.
+    #[error(
+        "the RADIUS server asked for a code instead of a push; its provider needs the mode Challenge"
+    )]
+    CannotAsk,
+    /// There is no dialogue with a RADIUS server that could be answered.
+    #[error("there is no open challenge")]
+    NoDialogue,
+    /// The state is of another session, or of none.
+    #[error("the state is of another challenge")]
+    ForeignState,
+    /// The provider was changed while the attempt was under way.
+    #[error("the provider was changed meanwhile")]
+    ProviderChanged,
     /// The token ended while the attempt was under way.
     #[error("the token has ended")]
     TokenEnded,

@@ -4,7 +4,8 @@
 //! Five failures in a row are free. The fifth starts a wait of 30 seconds, and each failure after
 //! a wait doubles it, up to 24 hours; a success ends the row. Apart from that, 100 failures within
 //! 30 days close the second factor until an administrator resets it, whatever succeeded in
-//! between: who has the password and guesses codes gets in with at most 3 in 10,000.
+//! between: who has the password and guesses codes gets in with at most 3 in 10,000. A RADIUS
+//! server that asks again instead of refusing judges up to five answers for one failure.
 
 use std::time::Duration;
 
@@ -21,9 +22,14 @@ pub const CLOSING_FAILURES: u32 = 100;
 /// How long a failure is remembered, at the least; up to a day longer.
 pub const WINDOW: Duration = Duration::from_hours(30 * 24);
 
+/// What a success adds to the row. A reset adds 1, so that the rest tells on which side of a reset a
+/// try was counted.
+const ONE_SUCCESS: u64 = 1 << 32;
+
 /// What a user has left of wrong answers.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct GuessBudget {
+    row: u64,
     streak: u32,
     waiting_until: Option<Timestamp>,
     recent: RecentFailures,
@@ -44,12 +50,14 @@ pub enum Gate {
 impl GuessBudget {
     /// A budget as it was stored.
     pub const fn restore(
+        row: u64,
         streak: u32,
         waiting_until: Option<Timestamp>,
         recent: RecentFailures,
         closed: bool,
     ) -> Self {
         Self {
+            row,
             streak,
             waiting_until,
             recent,
@@ -71,6 +79,7 @@ impl GuessBudget {
         let streak = self.streak.saturating_add(1);
         let recent = self.recent.with_one_more(now);
         Self {
+            row: self.row,
             streak,
             waiting_until: wait_after(streak).map(|wait| now.after(wait)),
             closed: self.closed || recent.count() >= CLOSING_FAILURES,
@@ -81,10 +90,64 @@ impl GuessBudget {
     /// The budget after a right answer: the row of failures is over, and remembered.
     pub fn after_success(&self) -> Self {
         Self {
+            row: self.row.saturating_add(ONE_SUCCESS),
             streak: 0,
             waiting_until: None,
             ..self.clone()
         }
+    }
+
+    /// The full budget that an administrator gives.
+    pub fn reset(&self) -> Self {
+        Self {
+            row: self.row.saturating_add(1),
+            ..Self::default()
+        }
+    }
+
+    /// Counts an answer as wrong before anybody knows: what goes to another server is judged
+    /// there, and must be counted even if this program never hears of it.
+    pub fn reserve(&self, now: Timestamp) -> (Self, Reservation) {
+        let budget = self.after_failure(now);
+        let reservation = Reservation {
+            row: self.row,
+            day: budget.recent.day,
+            waiting_before: self.waiting_until,
+            waiting_since: budget.waiting_until,
+        };
+        (budget, reservation)
+    }
+
+    /// The budget without a try that was reserved: it was right, or nobody looked at it. What
+    /// others have done to the budget since then stays.
+    pub fn give_back(&self, reservation: &Reservation) -> Self {
+        // A budget that was reset since has no trace of the try.
+        if self.row % ONE_SUCCESS != reservation.row % ONE_SUCCESS {
+            return self.clone();
+        }
+        let recent = self.recent.without_one(reservation.day);
+        let closed_by_it =
+            self.recent.count() >= CLOSING_FAILURES && recent.count() < CLOSING_FAILURES;
+        let mut budget = Self {
+            closed: self.closed && !closed_by_it,
+            recent,
+            ..self.clone()
+        };
+        // A row that has ended since took its failures along.
+        if self.row == reservation.row {
+            budget.streak = self.streak.saturating_sub(1);
+            if budget.streak < FREE_FAILURES {
+                budget.waiting_until = None;
+            } else if self.waiting_until == reservation.waiting_since {
+                budget.waiting_until = reservation.waiting_before;
+            }
+        }
+        budget
+    }
+
+    /// Which row of failures this is: grows with every success and every reset.
+    pub const fn row(&self) -> u64 {
+        self.row
     }
 
     /// Failures since the last success.
@@ -106,6 +169,19 @@ impl GuessBudget {
     pub const fn is_closed(&self) -> bool {
         self.closed
     }
+}
+
+/// A try that was counted as wrong before it was known to be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reservation {
+    /// The row that it was counted in.
+    pub(crate) row: u64,
+    /// The day that it was counted on.
+    pub(crate) day: i32,
+    /// The wait that was over before it.
+    pub(crate) waiting_before: Option<Timestamp>,
+    /// The wait that it started.
+    pub(crate) waiting_since: Option<Timestamp>,
 }
 
 /// The wait that the n-th failure in a row starts.
@@ -159,6 +235,15 @@ impl RecentFailures {
     /// The failures of the window that ends with the last of them.
     pub fn count(&self) -> u32 {
         self.counts.iter().map(|&n| u32::from(n)).sum()
+    }
+
+    fn without_one(&self, day: i32) -> Self {
+        let mut less = self.clone();
+        let age = usize::try_from(self.day.saturating_sub(day)).ok();
+        if let Some(count) = age.and_then(|age| less.counts.get_mut(age)) {
+            *count = count.saturating_sub(1);
+        }
+        less
     }
 
     fn with_one_more(&self, now: Timestamp) -> Self {
@@ -242,6 +327,81 @@ mod tests {
         assert_eq!(fail(early.clone(), month(30)).gate(month(30)), Gate::Closed);
         assert_eq!(fail(early.clone(), month(31)).gate(month(31)), Gate::Open);
         assert_eq!(fail(early, month(400)).recent().count(), 1);
+    }
+
+    fn failed(failures: u32) -> GuessBudget {
+        (0..failures).fold(GuessBudget::default(), |b, _| b.after_failure(at(0)))
+    }
+
+    #[test]
+    fn what_is_given_back_was_never_counted() {
+        for failures in [0, 1, 4, 5, 6, 98, 99] {
+            let before = failed(failures);
+            let now = at(25 * 60 * 60);
+            let (reserved, reservation) = before.reserve(now);
+            assert_eq!(reserved, before.after_failure(now), "{failures}");
+            let after = reserved.give_back(&reservation);
+            assert_eq!(after.gate(now), before.gate(now), "{failures}");
+            assert_eq!(after.streak(), before.streak());
+            assert_eq!(after.recent().count(), before.recent().count());
+        }
+    }
+
+    #[test]
+    fn what_others_did_meanwhile_stays() {
+        let (budget, first) = failed(3).reserve(at(0));
+        let (budget, second) = budget.reserve(at(1));
+        assert_eq!(budget.gate(at(1)), Gate::Waiting(at(31)));
+        let one_counts = budget.give_back(&first);
+        assert_eq!(
+            (one_counts.streak(), one_counts.gate(at(1))),
+            (4, Gate::Open)
+        );
+        assert_eq!(one_counts.give_back(&second), {
+            let mut none = failed(3);
+            none.recent = one_counts.give_back(&second).recent;
+            none
+        });
+    }
+
+    #[test]
+    fn a_row_that_has_ended_is_not_given_back_to_the_next() {
+        let (budget, reservation) = failed(3).reserve(at(0));
+        let next = budget.after_success().after_failure(at(1));
+        let given_back = next.give_back(&reservation);
+        assert_eq!(given_back.streak(), 1);
+        assert_eq!(given_back.recent().count(), 4);
+    }
+
+    #[test]
+    fn nothing_is_given_back_to_a_budget_that_was_reset() {
+        for successes in 0..3 {
+            let begun = (0..successes).fold(failed(3), |b, _| b.after_success());
+            let (budget, reservation) = begun.reserve(at(0));
+            let after = budget.reset().after_failure(at(1));
+            assert_eq!(after.give_back(&reservation), after);
+            assert!(budget.reset().row() > budget.row());
+        }
+    }
+
+    #[test]
+    fn a_closed_budget_is_opened_by_the_try_that_closed_it_only() {
+        let closed = failed(100);
+        for days in [0, 1, 29, 40] {
+            let (budget, reservation) = closed.reserve(at(days * 86_400));
+            let given_back = budget.give_back(&reservation);
+            assert_eq!(given_back.gate(at(days * 86_400)), Gate::Closed, "{days}");
+        }
+    }
+
+    #[test]
+    fn the_last_try_before_the_end_can_be_given_back() {
+        let spread = (0..99).fold(GuessBudget::default(), |b, _| {
+            b.after_failure(at(0)).after_success()
+        });
+        let (closed, reservation) = spread.reserve(at(0));
+        assert_eq!(closed.gate(at(0)), Gate::Closed);
+        assert_eq!(closed.give_back(&reservation).gate(at(0)), Gate::Open);
     }
 
     #[test]

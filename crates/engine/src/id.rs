@@ -57,4 +57,6 @@ ids! {
     RoleId
     /// One enrolment: a user who enrols again gets another.
     SeedId
+    /// One push.
+    PushId
 }

@@ -5,7 +5,7 @@
 //! the effects (the service, a test, another program) holds all the I/O.
 //!
 //! Read in this order: who ([`subject`]), the first factor ([`password`]), the second
-//! ([`totp`], [`budget`], [`enrolment`], [`attempt`]), what one holds afterwards ([`token`]), and what one may do
+//! ([`totp`], [`budget`], [`enrolment`], [`attempt`], or [`provider`], [`radius`], [`push`]), what one holds afterwards ([`token`]), and what one may do
 //! with it ([`privilege`]).
 
 mod id;
@@ -19,6 +19,9 @@ pub mod invalid;
 pub mod mfa;
 pub mod password;
 pub mod privilege;
+pub mod provider;
+pub mod push;
+pub mod radius;
 pub mod subject;
 pub mod token;
 pub mod totp;
@@ -26,8 +29,11 @@ pub mod user;
 
 pub use attempt::{Attempt, ClaimedStep, Effect, Input, Refusal, StepToClaim, Verdict, WrongGuess};
 pub use budget::GuessBudget;
-pub use id::{DeviceId, MfaProviderId, RoleId, SeedId, SessionId, UserId};
+pub use id::{DeviceId, MfaProviderId, PushId, RoleId, SeedId, SessionId, UserId};
 pub use invalid::{FieldError, FieldErrors};
+pub use provider::MfaProvider;
+pub use push::{Push, PushOutcome};
+pub use radius::{Acceptance, Redeemed};
 pub use secret::Secret;
 pub use subject::{DistinguishedName, NameKey, UserName};
 pub use time::Timestamp;

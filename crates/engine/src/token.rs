@@ -1,7 +1,7 @@
 //! Tokens: what one holds after each door, and what each kind opens.
 //!
 //! A token that is worth something can only be made from a proof that it is deserved:
-//! [`NewToken::verified`] from the claim of a step, [`NewToken::admin`] from an [`Admission`].
+//! [`NewToken::verified`] from a second factor that was [`Shown`], [`NewToken::admin`] from an [`Admission`].
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use crate::attempt::StepToClaim;
-use crate::{DeviceId, MfaProviderId, Secret, SessionId, Timestamp, UserId};
+use crate::{Acceptance, DeviceId, MfaProviderId, Secret, SessionId, Timestamp, UserId};
 
 /// A token as its bearer holds it: 32 random octets, shown as standard base64 with padding.
 #[derive(Debug)]
@@ -182,9 +182,10 @@ impl NewToken {
         })
     }
 
-    /// What a partial token becomes with the claim of a step; of no use until that is committed.
-    pub fn verified(token: &Token, claim: &StepToClaim, partial: &TokenRecord) -> Option<Self> {
-        let earned = claim.user() == partial.user && claim.session() == partial.session;
+    /// What a partial token becomes with the claim of a step or an acceptance; of no use until that
+    /// is committed.
+    pub fn verified(token: &Token, shown: &impl Shown, partial: &TokenRecord) -> Option<Self> {
+        let earned = shown.by() == (partial.user, partial.session);
         earned.then(|| Self::in_session(token, partial, TokenKind::Verified))
     }
 
@@ -206,6 +207,31 @@ impl NewToken {
     pub const fn record(&self) -> &TokenRecord {
         &self.0
     }
+}
+
+/// A second factor that was shown, as far as the engine is concerned.
+pub trait Shown: sealed::Sealed {
+    /// By whom, in which session.
+    fn by(&self) -> (UserId, SessionId);
+}
+
+impl Shown for StepToClaim {
+    fn by(&self) -> (UserId, SessionId) {
+        (self.user(), self.session())
+    }
+}
+
+impl Shown for Acceptance {
+    fn by(&self) -> (UserId, SessionId) {
+        (self.user(), self.session())
+    }
+}
+
+mod sealed {
+    /// Nothing outside this crate can say that a second factor was shown.
+    pub trait Sealed {}
+    impl Sealed for crate::StepToClaim {}
+    impl Sealed for crate::Acceptance {}
 }
 
 /// The proof that a bearer may administer, as far as factors go.

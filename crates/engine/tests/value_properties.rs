@@ -122,7 +122,7 @@ proptest! {
     fn a_budget_is_read_back(budget in budget()) {
         let recent = RecentFailures::from_bytes(&budget.recent().to_bytes()).unwrap();
         let restored = GuessBudget::restore(
-            budget.streak(), budget.waiting_until(), recent, budget.is_closed(),
+            budget.row(), budget.streak(), budget.waiting_until(), recent, budget.is_closed(),
         );
         prop_assert_eq!(restored, budget);
     }
@@ -149,6 +149,7 @@ proptest! {
 
     #[test]
     fn any_stored_budget_can_be_gone_on_with(
+        row in any::<u64>(),
         streak in any::<u32>(),
         until in proptest::option::of(timestamp()),
         bytes in prop_oneof![vec(any::<u8>(), 0..40), vec(any::<u8>(), RecentFailures::LENGTH)],
@@ -159,7 +160,7 @@ proptest! {
         let is_form = bytes.is_empty() || bytes.len() == RecentFailures::LENGTH;
         prop_assert_eq!(recent.is_some(), is_form);
         let Some(recent) = recent else { return Ok(()) };
-        let budget = GuessBudget::restore(streak, until, recent, closed);
+        let budget = GuessBudget::restore(row, streak, until, recent, closed);
         let failed = budget.after_failure(now);
         prop_assert!(failed.recent().count() >= 1);
         prop_assert_eq!(budget.gate(now) == Gate::Closed, closed);

@@ -1,12 +1,14 @@
 //! From the domain to the wire.
 
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use vestibule_engine::privilege::{Privilege, PrivilegeType, Privileges, Reach, Scope, Target};
+use vestibule_engine::provider::{InputType, ProviderKind, RadiusSettings};
 use vestibule_engine::subject::LOCAL_PROVIDER;
-use vestibule_engine::user::BUILTIN_TAG;
-use vestibule_engine::{DistinguishedName, Secret, Timestamp, User};
-use vestibule_service::{
-    AdminMfa, Authorized, Initialized, MfaProvider, MfaProviderType, SeedSummary, SignedIn,
-};
+use vestibule_engine::{DistinguishedName, MfaProvider, Secret, Timestamp, User};
+use vestibule_service::{AdminMfa, Authorized, Initialized, SeedSummary, SignedIn, Started};
 use vestibule_wire as wire;
 
 use crate::Site;
@@ -90,9 +92,9 @@ fn privilege(privilege: &Privilege) -> wire::Privilege {
     }
 }
 
-pub(crate) fn initialized(initialized: &Initialized) -> wire::InitializeOtpResponse {
-    let input_type = wire::InputType::Numeric;
-    match initialized {
+pub(crate) fn started(started: &Started) -> wire::InitializeOtpResponse {
+    let input_type = input_type(started.input_type);
+    match &started.next {
         Initialized::AlreadySeeded => wire::InitializeOtpResponse::AlreadySeeded { input_type },
         Initialized::Secret(shown) => wire::InitializeOtpResponse::Secret {
             input_type,
@@ -100,21 +102,68 @@ pub(crate) fn initialized(initialized: &Initialized) -> wire::InitializeOtpRespo
             otp_auth_url: hidden(&shown.otpauth_url),
             barcode: hidden(&shown.barcode),
         },
+        Initialized::Challenge {
+            message,
+            state,
+            timeout,
+        } => wire::InitializeOtpResponse::Challenge {
+            input_type,
+            response_message: message.clone(),
+            state: state.map(|state| wire::Hidden::new(STANDARD.encode(state))),
+            timeout: Some(whole_seconds(*timeout)),
+        },
+        Initialized::Push {
+            timeout,
+            send_password,
+        } => wire::InitializeOtpResponse::Push {
+            input_type,
+            timeout: Some(whole_seconds(*timeout)),
+            send_password: Some(*send_password),
+        },
     }
 }
 
+fn whole_seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
 pub(crate) fn mfa_provider(provider: MfaProvider) -> wire::MfaProvider {
-    let (kind, input_type) = match provider.kind {
-        MfaProviderType::DefaultTimeBased => ("DefaultTimeBased", wire::InputType::Numeric),
-        MfaProviderType::Fido2 => ("Fido2", wire::InputType::Masked),
-    };
     wire::MfaProvider {
         id: provider.id.to_string(),
-        name: provider.name.to_owned(),
-        notes: provider.notes.to_owned(),
-        tags: vec![BUILTIN_TAG.to_owned()],
-        kind: kind.to_owned(),
-        input_type,
+        name: provider.name,
+        notes: provider.notes,
+        created: date_time(provider.created),
+        updated: date_time(provider.updated),
+        tags: provider.tags,
+        kind: provider.kind.as_str().to_owned(),
+        input_type: input_type(provider.input_type),
+        radius: match provider.kind {
+            ProviderKind::TimeBased | ProviderKind::Fido2 => None,
+            ProviderKind::Radius(settings) => Some(radius_settings(settings)),
+        },
+    }
+}
+
+pub(crate) const fn input_type(input_type: InputType) -> wire::InputType {
+    match input_type {
+        InputType::Masked => wire::InputType::Masked,
+        InputType::Numeric => wire::InputType::Numeric,
+        InputType::Text => wire::InputType::Text,
+    }
+}
+
+fn radius_settings(settings: RadiusSettings) -> wire::RadiusSettings {
+    wire::RadiusSettings {
+        hostnames: settings.hostnames,
+        port: settings.port,
+        authentication_protocol: settings.protocol.as_str().to_owned(),
+        timeout: settings.timeout.as_secs(),
+        mode: settings.mode.as_str().to_owned(),
+        use_user_password: settings.use_user_password,
+        require_message_authenticator: settings.require_message_authenticator,
+        nas_identifier: settings.nas_identifier,
+        source_address: settings.source_address.map(|address| address.to_string()),
+        status_server: settings.status_server,
     }
 }
 

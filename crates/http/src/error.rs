@@ -1,5 +1,6 @@
 //! From what went wrong to a status and a body, in one place.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::Json;
@@ -7,7 +8,7 @@ use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tracing::{error, warn};
-use vestibule_engine::FieldErrors;
+use vestibule_engine::{FieldErrors, Refusal};
 use vestibule_service::{Conflict, Missing, ServiceError, TokenRefusal};
 use vestibule_wire::{ErrorBody, FailureType, FieldError, ids, messages};
 
@@ -40,15 +41,24 @@ impl ApiError {
         )
     }
 
-    fn unauthorized(failure: FailureType, message: &'static str) -> Self {
+    fn unauthorized(
+        failure: FailureType,
+        message: &'static str,
+        reason: Cow<'static, str>,
+    ) -> Self {
         Self::from_body(
             StatusCode::UNAUTHORIZED,
             ErrorBody {
                 failure_type: Some(failure),
-                reason: Some(message.into()),
+                reason: Some(reason),
                 ..ErrorBody::new(ids::UNAUTHORIZED, message)
             },
         )
+    }
+
+    /// A second factor that did not pass: one message for all, as clients show it.
+    fn mfa(reason: Cow<'static, str>) -> Self {
+        Self::unauthorized(FailureType::Mfa, messages::WRONG_OTP, reason)
     }
 
     fn unprocessable(message: &'static str, errors: Vec<FieldError>) -> Self {
@@ -106,12 +116,42 @@ impl From<ServiceError> for ApiError {
                 });
                 Self::unprocessable(messages::INVALID, errors.collect())
             }
-            ServiceError::SignInRefused(_) => {
-                Self::unauthorized(FailureType::Login, messages::WRONG_PASSWORD)
+            ServiceError::SignInRefused(_) => Self::unauthorized(
+                FailureType::Login,
+                messages::WRONG_PASSWORD,
+                messages::WRONG_PASSWORD.into(),
+            ),
+            // This one tells nothing but where the client stands, and what to do.
+            ServiceError::SecondFactorRefused(Refusal::NoDialogue) => {
+                Self::mfa(messages::NO_CHALLENGE.into())
             }
-            ServiceError::SecondFactorRefused(_) => {
-                Self::unauthorized(FailureType::Mfa, messages::WRONG_OTP)
+            ServiceError::SecondFactorRefused(_) => Self::mfa(messages::WRONG_OTP.into()),
+            ServiceError::SecondFactorAskedAgain { message } => Self::mfa(if message.is_empty() {
+                messages::WRONG_OTP.into()
+            } else {
+                message.into()
+            }),
+            ServiceError::AuthenticationServerSilent => Self::later(
+                StatusCode::SERVICE_UNAVAILABLE,
+                ids::SERVICE_UNAVAILABLE,
+                "The authentication server does not answer. Try again shortly.",
+                STORE_RETRY,
+            ),
+            ServiceError::AcceptedTooEarly { .. } => {
+                error!(cause = %chain(&error), "A RADIUS server is not set up for its provider");
+                plain(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    ids::INTERNAL_SERVER_ERROR,
+                    "The authentication server accepted without asking for a second factor. \
+                     Tell an administrator: it is not set up for this.",
+                )
             }
+            ServiceError::TooManyPushes { retry_after } => Self::later(
+                StatusCode::TOO_MANY_REQUESTS,
+                ids::TOO_MANY_REQUESTS,
+                "Another approval of this user is waiting, or there were too many. Try again later.",
+                retry_after,
+            ),
             ServiceError::SecondFactorNotDue => Self::unprocessable(
                 "Multi-factor authentication is not enabled for this user.",
                 Vec::new(),
@@ -198,6 +238,12 @@ const fn conflict_message(what: Conflict) -> &'static str {
     match what {
         Conflict::UserName => "A local user with this name exists already.",
         Conflict::UserId => "A local user with this id exists already.",
+        Conflict::MfaProviderName => "An MFA provider with this name exists already.",
+        Conflict::MfaProviderId => "An MFA provider with this id exists already.",
+        Conflict::MfaProviderBuiltIn => "The MFA provider is built in and cannot be deleted.",
+        Conflict::MfaProviderInUse => {
+            "The MFA provider is the providerId of the admin MFA settings. Choose another one there first."
+        }
     }
 }
 

@@ -30,8 +30,19 @@ pub(crate) fn api() -> Router<App> {
         .route("/authentication/logout", post(authentication::log_out))
         .route("/authorization", get(authentication::authorize))
         .route("/identity-providers/names", get(names::list))
-        .route("/mfa-providers", get(providers::list))
-        .route("/mfa-providers/{id}", get(providers::get))
+        .route(
+            "/mfa-providers",
+            get(providers::list)
+                .post(providers::add)
+                .put(providers::put_by_body),
+        )
+        .route("/mfa-providers/test", post(providers::test))
+        .route(
+            "/mfa-providers/{id}",
+            get(providers::get)
+                .put(providers::put)
+                .delete(providers::delete),
+        )
         .route(
             "/admin-mfa-settings",
             get(admin_mfa::get)

@@ -75,8 +75,8 @@ async fn built_in_providers() {
         (&list["orderBy"], &list["descending"]),
         (&json!("name"), &json!(false))
     );
-    insta::assert_snapshot!(get(&format!("/admin/mfa-providers/{TOTP}")).await.shown(), @r#"200 {"id":"03542d1e-733c-4c43-a567-d28fbc4649a7","name":"Default Time-Based OTP Provider","notes":"Built-in default time-based OTP provider.","tags":["builtin"],"type":"DefaultTimeBased","inputType":"Numeric"}"#);
-    insta::assert_snapshot!(get(&format!("/admin/mfa-providers/{FIDO2}")).await.shown(), @r#"200 {"id":"3ae98d53-c520-437f-99e4-451f936e6d2c","name":"Default FIDO2 Provider","notes":"Built-in default FIDO2 provider.","tags":["builtin"],"type":"Fido2","inputType":"Masked"}"#);
+    insta::assert_snapshot!(get(&format!("/admin/mfa-providers/{TOTP}")).await.shown(), @r#"200 {"id":"03542d1e-733c-4c43-a567-d28fbc4649a7","name":"Default Time-Based OTP Provider","notes":"Built-in default time-based OTP provider.","created":"1970-01-01T00:00:00.000000Z","updated":"1970-01-01T00:00:00.000000Z","tags":["builtin"],"type":"DefaultTimeBased","inputType":"Numeric"}"#);
+    insta::assert_snapshot!(get(&format!("/admin/mfa-providers/{FIDO2}")).await.shown(), @r#"200 {"id":"3ae98d53-c520-437f-99e4-451f936e6d2c","name":"Default FIDO2 Provider","notes":"Built-in default FIDO2 provider.","created":"1970-01-01T00:00:00.000000Z","updated":"1970-01-01T00:00:00.000000Z","tags":["builtin"],"type":"Fido2","inputType":"Masked"}"#);
     get("/admin/mfa-providers/nonsense")
         .await
         .is(404, "not found");

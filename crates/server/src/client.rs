@@ -162,16 +162,24 @@ impl Client {
         }
     }
 
-    /// Starts the second factor.
+    /// Starts the second factor, waiting for it at most that long: a server behind may have to be
+    /// asked. The password is for RADIUS servers that want it.
     ///
     /// # Errors
     /// As every call.
-    pub async fn initialize(&mut self, token: &Secret<String>) -> Result<Challenge, ClientError> {
-        let body = Some(json(&serde_json::json!({}))?);
+    pub async fn initialize(
+        &mut self,
+        token: &Secret<String>,
+        password: &Secret<String>,
+        patience: Duration,
+    ) -> Result<Challenge, ClientError> {
+        let body = Initialize {
+            user_password: password.expose(),
+        };
         let call = Call {
             token: Some(token),
-            body,
-            ..Call::default()
+            body: Some(json(&body)?),
+            patience,
         };
         self.call(Method::POST, "authentication/otp/initialize", call)
             .await
@@ -306,6 +314,12 @@ impl Client {
             reason,
         }
     }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Initialize<'a> {
+    user_password: &'a str,
 }
 
 /// What a call sends.

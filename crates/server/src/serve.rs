@@ -105,7 +105,11 @@ pub async fn run(
     let readiness = Readiness::default();
     let router = router(&config, service.clone(), readiness.clone());
     let server = Handle::new();
-    let stop = tokio::spawn(signals.stop(readiness, server.clone()));
+    let stopping = {
+        let service = service.clone();
+        async move { service.stop_waiting().await }
+    };
+    let stop = tokio::spawn(signals.stop(readiness, server.clone(), stopping));
     let house = tokio::spawn(housekeeping::keep_house(service.clone(), store, password));
     announce(&config, address, tls.as_ref())?;
     let outcome = http::serve(listener, router, tls, server).await;

@@ -8,10 +8,13 @@ use vestibule_engine::mfa::TOTP_PROVIDER;
 use vestibule_engine::privilege::SYSTEM_ADMINISTRATION;
 use vestibule_engine::user::{ADMIN, BUILTIN_TAG};
 use vestibule_engine::{FieldErrors, Secret, User, UserName};
+use vestibule_radius::udp;
 use vestibule_store::{AdminMfaChange, StoreError};
 
 use crate::clock::TimeKeeper;
+use crate::known::KnownProviders;
 use crate::limiter::Limiter;
+use crate::radius::{RadiusRandom, WaitingPushes};
 use crate::{Conflict, Hasher, Inner, Parts, Place, SealError, Service, ServiceError};
 
 /// What is sealed to know the key again.
@@ -65,8 +68,12 @@ impl Service {
         keyring
             .open(&canary, CANARY_PLACE)
             .map_err(OpenError::WrongKey)?;
+        let radius_random = Arc::new(RadiusRandom(Arc::clone(&random)));
         Ok(Self {
             inner: Arc::new(Inner {
+                radius: udp::Client::new(radius_random, udp::Limits::default()),
+                known: KnownProviders::default(),
+                pushes: WaitingPushes::default(),
                 store,
                 time: TimeKeeper::new(clock),
                 random,

@@ -1,4 +1,4 @@
-//! The start of the second factor: the seed that is shown, or none.
+//! The start of a second factor that is a code: the seed that is shown, or none.
 
 use tokio::task::spawn_blocking;
 use tracing::info;
@@ -9,20 +9,12 @@ use vestibule_engine::{Secret, Seed, SeedId, Timestamp};
 use vestibule_store::{Bearer, ProposedSeed, Swap};
 
 use crate::barcode::barcode;
-use crate::second_factor::{DueBearer, SeedPlace};
-use crate::{Inner, Service, ServiceError};
+use crate::initialize::Initialized;
+use crate::second_factor::SeedPlace;
+use crate::{Inner, ServiceError};
 
 /// How often a seed is proposed anew when something moved under it.
 const MOST_TRIES: u8 = 16;
-
-/// What comes next after the start of the second factor.
-#[derive(Debug)]
-pub enum Initialized {
-    /// A code of the authenticator that was set up before.
-    AlreadySeeded,
-    /// An authenticator is to be set up.
-    Secret(SecretShown),
-}
 
 /// A seed, in every form that an authenticator takes.
 #[derive(Debug)]
@@ -35,18 +27,14 @@ pub struct SecretShown {
     pub barcode: Secret<String>,
 }
 
-impl Service {
-    /// Starts the second factor. `host` is where the user signs in, to be read in the
-    /// authenticator.
-    ///
-    /// # Errors
-    /// [`ServiceError::EnrolmentOver`], when the user had to enrol earlier.
-    pub async fn initialize(
+impl Inner {
+    /// Shows a seed, unless the user has a verified one.
+    pub(crate) async fn show_seed(
         &self,
-        DueBearer(bearer): DueBearer,
+        bearer: Bearer,
         host: &str,
     ) -> Result<Initialized, ServiceError> {
-        let (bearer, seed) = self.inner.seed_to_show(bearer).await?;
+        let (bearer, seed) = self.seed_to_show(bearer).await?;
         let Some(seed) = seed else {
             return Ok(Initialized::AlreadySeeded);
         };
@@ -54,7 +42,7 @@ impl Service {
             user: bearer.user.name.as_str(),
             provider: LOCAL_PROVIDER,
             host,
-            issuer: &self.inner.policy.issuer,
+            issuer: &self.policy.issuer,
         });
         // Some milliseconds of work, which must not keep others waiting.
         let drawn = spawn_blocking(move || barcode(&otpauth_url).map(|code| (otpauth_url, code)));
@@ -67,9 +55,7 @@ impl Service {
             barcode,
         }))
     }
-}
 
-impl Inner {
     /// The seed to show, or none when the user has a verified one. For that this is a read.
     async fn seed_to_show(
         &self,
@@ -85,7 +71,7 @@ impl Inner {
                 Initialization::ShowAgain(seed) => Seed::from_bytes(*seed.expose()),
                 Initialization::ShowNew => {
                     let Some(seed) = self.propose_seed(&bearer, now).await? else {
-                        bearer = self.due_bearer(&bearer.token.hash).await?;
+                        bearer = self.due(&bearer.token.hash).await?.totp()?;
                         continue;
                     };
                     seed

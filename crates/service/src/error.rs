@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vestibule_engine::{FieldErrors, Refusal};
+use vestibule_engine::{FieldErrors, MfaProviderId, Refusal};
 use vestibule_store::StoreError;
 
 use crate::HasherError;
@@ -23,6 +23,28 @@ pub enum ServiceError {
     /// The second factor was refused. The caller learns no more.
     #[error("second factor refused: {0}")]
     SecondFactorRefused(Refusal),
+    /// The RADIUS server asks something more; the next answer is for that.
+    #[error("the RADIUS server asks again")]
+    SecondFactorAskedAgain {
+        /// What it asks; may be empty.
+        message: String,
+    },
+    /// No RADIUS server answered, in any way that can be believed.
+    #[error("no RADIUS server answered")]
+    AuthenticationServerSilent,
+    /// A RADIUS server accepted a user of whom it has asked nothing yet: it is not set up for the
+    /// mode of its provider.
+    #[error("the RADIUS server of provider {provider} accepted without asking for a second factor")]
+    AcceptedTooEarly {
+        /// The provider.
+        provider: MfaProviderId,
+    },
+    /// Another push of the user waits, or there were too many.
+    #[error("too many pushes")]
+    TooManyPushes {
+        /// When to come back.
+        retry_after: Duration,
+    },
     /// No second factor is due of this user.
     #[error("no second factor is due")]
     SecondFactorNotDue,
@@ -124,6 +146,18 @@ pub enum Conflict {
     /// A user with that id.
     #[error("a user with this id exists already")]
     UserId,
+    /// A provider of that name.
+    #[error("an MFA provider with this name exists already")]
+    MfaProviderName,
+    /// A provider with that id.
+    #[error("an MFA provider with this id exists already")]
+    MfaProviderId,
+    /// It is built in.
+    #[error("the MFA provider is built in")]
+    MfaProviderBuiltIn,
+    /// Administrators sign in with it.
+    #[error("the MFA provider is the one of the settings")]
+    MfaProviderInUse,
 }
 
 impl ServiceError {
@@ -136,7 +170,7 @@ impl ServiceError {
 
     /// Somebody else kept changing what this request was about.
     pub(crate) fn contended() -> Self {
-        Self::Unavailable("too many requests for the same user at once".into())
+        Self::Unavailable("too many requests for the same thing at once".into())
     }
 }
 

@@ -10,9 +10,13 @@ mod clock;
 mod enrol;
 mod error;
 mod hasher;
+mod initialize;
 mod keyring;
+mod known;
+mod labels;
 mod limiter;
 mod providers;
+mod radius;
 mod random;
 mod second_factor;
 mod seeds;
@@ -23,12 +27,14 @@ mod users;
 
 pub use bootstrap::{FirstAdmin, OpenError};
 pub use clock::{Clock, SystemClock};
-pub use enrol::{Initialized, SecretShown};
+pub use enrol::SecretShown;
 pub use error::{Conflict, Missing, ServiceError, SignInRefusal, TokenRefusal};
 pub use hasher::{Hasher, HasherError};
+pub use initialize::{Initialized, Started};
 pub use keyring::{Keyring, Place, SealError};
 pub use limiter::site_of;
-pub use providers::{MfaProvider, MfaProviderType};
+pub use providers::{MfaProviderDraft, MfaProviderTest};
+pub use radius::SecondFactorAnswer;
 pub use random::{OsRandom, Random};
 pub use second_factor::DueBearer;
 pub use session::{Authorized, Caller};
@@ -50,7 +56,9 @@ use vestibule_engine::token::Lifetimes;
 use vestibule_store::Store;
 
 use clock::TimeKeeper;
+use known::KnownProviders;
 use limiter::Limiter;
+use radius::WaitingPushes;
 
 /// What an operator may set.
 #[derive(Clone, Debug)]
@@ -110,6 +118,9 @@ struct Inner {
     policy: Policy,
     hasher: Hasher,
     limiter: Limiter,
+    radius: vestibule_radius::udp::Client,
+    known: KnownProviders,
+    pushes: WaitingPushes,
 }
 
 /// Where a request comes from.
@@ -163,6 +174,16 @@ impl Service {
         Ok(self.inner.store.check().await?)
     }
 
+    /// Removes at most `most` pushes whose outcome nobody can ask for any more; how many it
+    /// removed.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    pub async fn remove_useless_pushes(&self, most: u32) -> Result<u64, ServiceError> {
+        let now = self.now();
+        Ok(self.inner.store.remove_useless_pushes(now, most).await?)
+    }
+
     /// Removes at most `most` expired tokens; how many it removed.
     ///
     /// # Errors
@@ -179,6 +200,12 @@ impl Service {
     pub async fn forget_devices(&self, most: u32) -> Result<u64, ServiceError> {
         let before = self.now().before(DEVICE_KNOWN_FOR);
         Ok(self.inner.store.forget_devices(before, most).await?)
+    }
+
+    /// Asks no RADIUS server any more, and ends the waiting for those that do not answer within
+    /// some seconds: whoever waits is told so, and may come back elsewhere.
+    pub async fn stop_waiting(&self) {
+        self.inner.radius.shut_down().await;
     }
 
     /// Gives up the store's connections.

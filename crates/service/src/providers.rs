@@ -1,98 +1,232 @@
-//! Providers of second factors.
+//! Providers of second factors, as administrators see and make them.
 
-use vestibule_engine::MfaProviderId;
+mod draft;
+mod hostname;
+mod secrets;
+mod servers;
+mod test;
+
+pub use draft::MfaProviderDraft;
+pub(crate) use secrets::open_secrets;
+pub use test::MfaProviderTest;
+
+use tracing::{info, warn};
 use vestibule_engine::mfa::{FIDO2_PROVIDER, TOTP_PROVIDER};
 use vestibule_engine::privilege::{PrivilegeType, Target};
-use vestibule_store::{ListQuery, Listing};
+use vestibule_engine::provider::ProviderKind;
+use vestibule_engine::{MfaProvider, MfaProviderId};
+use vestibule_store::{Creation, ListQuery, Listing, Removal, Replacement, StoredProvider};
 
-use crate::{Caller, Missing, Service, ServiceError};
+use crate::{Caller, Conflict, Inner, Missing, Service, ServiceError};
+use draft::Checked;
+use secrets::RadiusSecrets;
+use servers::Base;
 
-/// A provider of second factors.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct MfaProvider {
-    /// The id.
-    pub id: MfaProviderId,
-    /// The name.
-    pub name: &'static str,
-    /// What it is for.
-    pub notes: &'static str,
-    /// What it does.
-    pub kind: MfaProviderType,
-}
-
-/// What a provider does.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum MfaProviderType {
-    /// Time-based one-time passwords.
-    DefaultTimeBased,
-    /// FIDO2.
-    Fido2,
-}
-
-/// In the order of their names.
-const BUILT_IN: [MfaProvider; 2] = [
-    MfaProvider {
-        id: FIDO2_PROVIDER,
-        name: "Default FIDO2 Provider",
-        notes: "Built-in default FIDO2 provider.",
-        kind: MfaProviderType::Fido2,
-    },
-    MfaProvider {
-        id: TOTP_PROVIDER,
-        name: "Default Time-Based OTP Provider",
-        notes: "Built-in default time-based OTP provider.",
-        kind: MfaProviderType::DefaultTimeBased,
-    },
-];
+/// How often a provider is read again when it was changed meanwhile.
+const MOST_TRIES: u8 = 16;
+/// Octets under which a secret can be guessed from one packet that was overheard.
+const SHORT_SECRET: usize = 12;
 
 impl Service {
-    /// All providers.
+    /// Providers.
     ///
     /// # Errors
     /// [`ServiceError::Forbidden`] without View on `MfaProvider`.
-    pub fn mfa_providers(
+    pub async fn mfa_providers(
         &self,
         caller: &Caller,
         query: &ListQuery,
     ) -> Result<Listing<MfaProvider>, ServiceError> {
         caller.must(PrivilegeType::View, Target::MfaProvider)?;
-        let mut items: Vec<_> = BUILT_IN
-            .into_iter()
-            .filter(|provider| provider.is_found_by(&query.queries))
-            .collect();
-        if query.descending {
-            items.reverse();
-        }
-        let matching = items.len();
-        if let Some((first, last)) = query.range {
-            let place = |n| usize::try_from(n).unwrap_or(usize::MAX);
-            items.truncate(place(last).saturating_add(1));
-            items.drain(..place(first).min(items.len()));
-        }
-        Ok(Listing {
-            items,
-            matching: matching as u64,
-            total: BUILT_IN.len() as u64,
-        })
+        Ok(self.inner.store.providers(query).await?)
     }
 
     /// One provider.
     ///
     /// # Errors
     /// [`ServiceError::Forbidden`] without View on `MfaProvider`, then [`ServiceError::NotFound`].
-    pub fn mfa_provider(&self, caller: &Caller, id: &str) -> Result<MfaProvider, ServiceError> {
+    pub async fn mfa_provider(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<MfaProvider, ServiceError> {
         caller.must(PrivilegeType::View, Target::MfaProvider)?;
-        let id = id.parse().ok();
-        BUILT_IN
-            .into_iter()
-            .find(|provider| Some(provider.id) == id)
-            .ok_or(ServiceError::NotFound(Missing::MfaProvider))
+        let stored = self.inner.stored_provider(id.parse().ok()).await?;
+        Ok(stored.ok_or(MISSING)?.provider)
+    }
+
+    /// Makes a provider.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] without Create on `MfaProvider`; what is wrong with the draft;
+    /// [`ServiceError::Conflict`] when name or id are taken.
+    pub async fn add_mfa_provider(
+        &self,
+        caller: &Caller,
+        draft: &MfaProviderDraft,
+    ) -> Result<MfaProvider, ServiceError> {
+        caller.must(PrivilegeType::Create, Target::MfaProvider)?;
+        let inner = &*self.inner;
+        let new_id = MfaProviderId::from_random(inner.random.bytes());
+        let refusal = "is built in, and cannot be made";
+        let Checked { provider, secrets } =
+            draft.new_provider(new_id, self.now(), Base::nothing(), refusal)?;
+        let new = secrets::seal(inner, provider, secrets.as_ref())?;
+        let id = new.provider.id;
+        match inner.store.add_provider(&new).await? {
+            Creation::Created => {
+                info!(provider.id = %id, by.id = %caller.bearer.user.id, "MFA provider made");
+                warn_of_short_secret(id, secrets.as_ref());
+                Ok(new.provider)
+            }
+            Creation::IdTaken => Err(ServiceError::Conflict(Conflict::MfaProviderId)),
+            Creation::NameTaken => Err(ServiceError::Conflict(Conflict::MfaProviderName)),
+        }
+    }
+
+    /// Puts a provider in the place of the one with the id `path`, or with the draft's own id if
+    /// there is no path.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] without Edit on `MfaProvider`; what is wrong with the draft;
+    /// [`ServiceError::NotFound`]; [`ServiceError::Conflict`] when the name is taken.
+    pub async fn replace_mfa_provider(
+        &self,
+        caller: &Caller,
+        path: Option<&str>,
+        draft: &MfaProviderDraft,
+    ) -> Result<MfaProvider, ServiceError> {
+        caller.must(PrivilegeType::Edit, Target::MfaProvider)?;
+        let inner = &*self.inner;
+        let id = path.or(draft.id.as_deref()).and_then(|id| id.parse().ok());
+        for _ in 0..MOST_TRIES {
+            let Some(stored) = inner.stored_provider(id).await? else {
+                draft.replacing_nothing(path.is_some(), id)?;
+                return Err(MISSING);
+            };
+            let base = inner.kept_by(&stored, draft)?;
+            let Checked { provider, secrets } =
+                draft.replacing(&stored.provider, base, self.now())?;
+            let new = secrets::seal(inner, provider, secrets.as_ref())?;
+            let id = new.provider.id;
+            match inner.store.replace_provider(&new).await? {
+                Replacement::Done => {
+                    info!(provider.id = %id, by.id = %caller.bearer.user.id, "MFA provider changed");
+                    warn_of_short_secret(id, secrets.as_ref());
+                    return Ok(new.provider);
+                }
+                Replacement::Moved => {}
+                Replacement::NameTaken => {
+                    return Err(ServiceError::Conflict(Conflict::MfaProviderName));
+                }
+            }
+        }
+        Err(ServiceError::contended())
+    }
+
+    /// Deletes a provider.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] without Delete on `MfaProvider`; [`ServiceError::NotFound`];
+    /// [`ServiceError::Conflict`] for one that is built in, or that administrators need to sign in.
+    pub async fn remove_mfa_provider(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
+        caller.must(PrivilegeType::Delete, Target::MfaProvider)?;
+        let id: MfaProviderId = id.parse().map_err(|_| MISSING)?;
+        if [TOTP_PROVIDER, FIDO2_PROVIDER].contains(&id) {
+            return Err(ServiceError::Conflict(Conflict::MfaProviderBuiltIn));
+        }
+        match self.inner.store.remove_provider(id).await? {
+            Removal::Removed => {
+                info!(provider.id = %id, by.id = %caller.bearer.user.id, "MFA provider deleted");
+                Ok(())
+            }
+            Removal::Missing => Err(MISSING),
+            Removal::InUse => Err(ServiceError::Conflict(Conflict::MfaProviderInUse)),
+        }
+    }
+
+    /// Asks the servers of a provider, be it stored or not, whether they would answer. Its secrets
+    /// are lent to the draft if it has the id, the servers and the port of the stored one, and not
+    /// otherwise: nobody has packets signed for them that go elsewhere.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] without Test on `MfaProvider`; what is wrong with the draft.
+    pub async fn test_mfa_provider(
+        &self,
+        caller: &Caller,
+        draft: &MfaProviderDraft,
+    ) -> Result<MfaProviderTest, ServiceError> {
+        caller.must(PrivilegeType::Test, Target::MfaProvider)?;
+        let inner = &*self.inner;
+        let id = draft.id.as_deref().and_then(|id| id.parse().ok());
+        let stored = inner.stored_provider(id).await?;
+        let base = match &stored {
+            None => Base::nothing(),
+            Some(stored) => match &stored.provider.kind {
+                ProviderKind::Radius(settings) if !draft.asks(settings) => {
+                    Base::stored(settings, None, None)
+                }
+                ProviderKind::TimeBased | ProviderKind::Fido2 | ProviderKind::Radius(_) => {
+                    inner.kept_by(stored, draft)?
+                }
+            },
+        };
+        let new_id = MfaProviderId::from_random(inner.random.bytes());
+        let refusal = "is built in, and has nothing to test";
+        let Checked { provider, secrets } =
+            draft.new_provider(new_id, self.now(), base, refusal)?;
+        let (ProviderKind::Radius(settings), Some(secrets)) = (&provider.kind, &secrets) else {
+            return Err(ServiceError::bug(
+                "a provider cannot be tested",
+                "no servers",
+            ));
+        };
+        let found = test::ask(inner, settings, &secrets.shared).await?;
+        info!(provider.id = id.map(tracing::field::display), by.id = %caller.bearer.user.id,
+            works = found.error.is_none(), "MFA provider tested");
+        Ok(found)
     }
 }
 
-impl MfaProvider {
-    fn is_found_by(&self, queries: &[String]) -> bool {
-        let text = format!("{}\n{}\n{}\nbuiltin", self.name, self.notes, self.id).to_lowercase();
-        queries.iter().all(|query| text.contains(query.as_str()))
+const MISSING: ServiceError = ServiceError::NotFound(Missing::MfaProvider);
+
+impl Inner {
+    /// A provider with its secrets; none has an id that is no UUID.
+    pub(crate) async fn stored_provider(
+        &self,
+        id: Option<MfaProviderId>,
+    ) -> Result<Option<StoredProvider>, ServiceError> {
+        match id {
+            Some(id) => Ok(self.store.provider(id).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// What a draft does not change. A secret that it replaces is not opened: one that does not
+    /// open any more can be replaced.
+    fn kept_by<'a>(
+        &self,
+        stored: &'a StoredProvider,
+        draft: &MfaProviderDraft,
+    ) -> Result<Base<'a>, ServiceError> {
+        let ProviderKind::Radius(settings) = &stored.provider.kind else {
+            return Ok(Base::nothing());
+        };
+        let shared = match draft.shared_secret {
+            None => secrets::open_shared(self, stored)?,
+            Some(_) => None,
+        };
+        let challenge = match draft.challenge_secret {
+            None => secrets::open_challenge(self, stored)?,
+            Some(_) => None,
+        };
+        Ok(Base::stored(settings, shared, challenge))
+    }
+}
+
+fn warn_of_short_secret(id: MfaProviderId, secrets: Option<&RadiusSecrets>) {
+    if secrets.is_some_and(|secrets| secrets.shared.expose().len() < SHORT_SECRET) {
+        warn!(provider.id = %id, "The RADIUS secret is shorter than {SHORT_SECRET} bytes: \
+            it can be guessed from one packet that was overheard");
     }
 }

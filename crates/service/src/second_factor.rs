@@ -7,19 +7,49 @@ use uuid::Uuid;
 use vestibule_engine::attempt::{Enrolment, Env, Passed, Standing};
 use vestibule_engine::token::Door;
 use vestibule_engine::{
-    Attempt, Effect, Input, NewToken, Otp, Secret, Seed, SeedId, StepToClaim, Timestamp, Token,
-    TokenHash, UserId, Verdict, mfa,
+    Attempt, Effect, Input, NewToken, Otp, Refusal, Secret, Seed, SeedId, StepToClaim, Timestamp,
+    Token, TokenHash, UserId, Verdict, WrongGuess, mfa,
 };
-use vestibule_store::{Bearer, Claim, Finish, SeedState, Swap};
+use vestibule_store::{Bearer, Claim, DialogueChange, Finish, SeedState, Settlement, Swap};
 
+use crate::known::{KnownKind, KnownProvider};
+use crate::radius::{RadiusProvider, SecondFactorAnswer};
 use crate::session::completion_to_note;
 use crate::sign_in::SignedIn;
-use crate::{Inner, Place, Service, ServiceError, TokenRefusal};
+use crate::{ClientAddress, Inner, Place, Service, ServiceError, TokenRefusal};
+
+/// How often a bearer is read anew when the provider was changed in between.
+const MOST_TRIES: u8 = 16;
 
 /// The bearer of a partial token of whom a second factor is due, as of a moment ago. What was read
 /// then is compared again by every write that rests on it.
-#[derive(Debug)]
-pub struct DueBearer(pub(crate) Bearer);
+pub struct DueBearer(pub(crate) Due);
+
+/// A bearer, and the provider of the second factor that is due.
+pub(crate) struct Due {
+    pub(crate) bearer: Bearer,
+    pub(crate) provider: Arc<KnownProvider>,
+}
+
+impl Due {
+    /// The bearer, of whom a code is due.
+    pub(crate) fn totp(self) -> Result<Bearer, ServiceError> {
+        match self.provider.kind {
+            KnownKind::Totp => Ok(self.bearer),
+            KnownKind::Radius(_) => {
+                Err(ServiceError::SecondFactorRefused(Refusal::ProviderChanged))
+            }
+        }
+    }
+
+    /// The servers that judge this bearer's second factor.
+    pub(crate) fn radius(&self) -> Result<&RadiusProvider, ServiceError> {
+        match &self.provider.kind {
+            KnownKind::Radius(provider) => Ok(provider),
+            KnownKind::Totp => Err(ServiceError::SecondFactorRefused(Refusal::ProviderChanged)),
+        }
+    }
+}
 
 impl Service {
     /// Recognises the bearer of a partial token of whom a second factor is due, before anything
@@ -29,7 +59,7 @@ impl Service {
     /// [`ServiceError::TokenRefused`] for every token but a partial one;
     /// [`ServiceError::SecondFactorNotDue`].
     pub async fn due_bearer(&self, token: &Token) -> Result<DueBearer, ServiceError> {
-        Ok(DueBearer(self.inner.due_bearer(&token.hash()).await?))
+        Ok(DueBearer(self.inner.due(&token.hash()).await?))
     }
 
     /// Finishes the second factor. The partial token then is dead: the token in the answer is
@@ -37,29 +67,42 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError::SecondFactorRefused`] for every answer that is not accepted. The partial
-    /// token survives that, until the guess budget has run out.
+    /// token survives that, until the guess budget has run out. From RADIUS servers also
+    /// [`ServiceError::SecondFactorAskedAgain`], [`ServiceError::AuthenticationServerSilent`],
+    /// [`ServiceError::TooManyPushes`], and [`ServiceError::Invalid`] for what RADIUS cannot carry.
     pub async fn finish(
         &self,
-        DueBearer(bearer): DueBearer,
-        otp: Otp,
+        DueBearer(due): DueBearer,
+        answer: SecondFactorAnswer,
+        client: ClientAddress,
     ) -> Result<SignedIn, ServiceError> {
         let inner = Arc::clone(&self.inner);
-        Self::to_the_end(async move { inner.run_attempt(bearer, otp).await }).await
+        match due.provider.kind {
+            KnownKind::Radius(_) => inner.finish_radius(due, answer, client).await,
+            KnownKind::Totp => {
+                let otp = Otp::new(answer.otp);
+                Self::to_the_end(async move { inner.run_attempt(due.bearer, otp).await }).await
+            }
+        }
     }
 }
 
 impl Inner {
-    /// The bearer of a partial token of whom a second factor is due.
-    pub(crate) async fn due_bearer(&self, hash: &TokenHash) -> Result<Bearer, ServiceError> {
-        let bearer = self.bearer(hash, Door::SecondFactor).await?;
-        match mfa::due(bearer.provider, bearer.exemption, self.time.now()) {
-            None => Err(ServiceError::SecondFactorNotDue),
-            Some(mfa::TOTP_PROVIDER) => Ok(bearer),
-            Some(other) => Err(ServiceError::bug(
-                "the provider of the second factor is not known",
-                other.to_string(),
-            )),
+    /// The bearer of a partial token of whom a second factor is due, with its provider.
+    pub(crate) async fn due(&self, hash: &TokenHash) -> Result<Due, ServiceError> {
+        for _ in 0..MOST_TRIES {
+            let bearer = self.bearer(hash, Door::SecondFactor).await?;
+            let id = bearer.provider.map(|provider| provider.id);
+            let due = mfa::due(id, bearer.exemption, self.time.now());
+            let (Some(_), Some(version)) = (due, bearer.provider) else {
+                return Err(ServiceError::SecondFactorNotDue);
+            };
+            // A provider that was changed in between is read again with the bearer.
+            if let Some(provider) = self.known_provider(version).await? {
+                return Ok(Due { bearer, provider });
+            }
         }
+        Err(ServiceError::contended())
     }
 
     /// What the engine must know of a bearer, with the seed opened.
@@ -119,7 +162,7 @@ impl Inner {
                         }
                         (Claim::Moved, _) => None,
                     },
-                    Effect::CountGuess(guess) => match self.store.count_guess(&guess).await? {
+                    Effect::CountGuess(guess) => match self.store.settle(&counted(guess)).await? {
                         Swap::Done => Some(Input::GuessCounted),
                         Swap::Moved => None,
                     },
@@ -131,9 +174,9 @@ impl Inner {
             })?;
             input = match answer {
                 Some(input) => input,
-                None => Input::Moved(match self.due_bearer(&hash).await {
+                None => Input::Moved(match self.due(&hash).await {
                     Ok(now) => {
-                        bearer = now;
+                        bearer = now.totp()?;
                         Some(self.standing(&bearer)?)
                     }
                     Err(ServiceError::TokenRefused(_)) => None,
@@ -186,6 +229,25 @@ impl Inner {
     }
 }
 
+/// A wrong guess, as stores write it down.
+fn counted(guess: WrongGuess) -> Settlement {
+    let WrongGuess {
+        user,
+        session,
+        revision,
+        budget,
+        ends_token,
+    } = guess;
+    Settlement {
+        user,
+        session,
+        revision,
+        budget,
+        dialogue: DialogueChange::Keep,
+        ends_token,
+    }
+}
+
 fn conclude(
     bearer: &Bearer,
     verdict: Verdict,
@@ -211,12 +273,10 @@ fn conclude(
             "an attempt went astray",
             "it passed without a claim",
         )),
-        (Verdict::Refused(vestibule_engine::Refusal::TokenEnded), _) => {
+        (Verdict::Refused(Refusal::TokenEnded), _) => {
             Err(ServiceError::TokenRefused(TokenRefusal::Unknown))
         }
-        (Verdict::Refused(vestibule_engine::Refusal::Contended), _) => {
-            Err(ServiceError::contended())
-        }
+        (Verdict::Refused(Refusal::Contended), _) => Err(ServiceError::contended()),
         (Verdict::Refused(reason), _) => {
             warn!(subject.id = %bearer.user.id, %reason, "Second factor refused");
             Err(ServiceError::SecondFactorRefused(reason))

@@ -64,7 +64,8 @@ impl Service {
         let bearer = self.inner.bearer(&hash, Door::Authorization).await?;
         let now = self.now();
         let username = bearer.user.name.to_string();
-        let due = mfa::due(bearer.provider, bearer.exemption, now);
+        let provider = bearer.provider.map(|provider| provider.id);
+        let due = mfa::due(provider, bearer.exemption, now);
         let admission = admit(&bearer.token, due).map_err(|_| ServiceError::SecondFactorDue {
             username: username.clone(),
         })?;

@@ -2,51 +2,45 @@
 
 use tracing::info;
 use vestibule_engine::invalid::Fields;
-use vestibule_engine::mfa::{FIDO2_PROVIDER, TOTP_PROVIDER};
+use vestibule_engine::mfa::FIDO2_PROVIDER;
 use vestibule_engine::privilege::{PrivilegeType, Target};
-use vestibule_engine::{DistinguishedName, FieldErrors, MfaProviderId};
+use vestibule_engine::{DistinguishedName, FieldErrors, MfaProviderId, NameKey};
 use vestibule_store::{AdminMfa, AdminMfaChange};
 
 use crate::{Caller, Service, ServiceError};
 
-/// New settings that make sense.
-#[derive(Clone, Debug)]
-pub struct AdminMfaUpdate(AdminMfaChange);
-
-impl AdminMfaUpdate {
-    /// Reads new settings. Whether the exempt users exist is not asked.
-    ///
-    /// # Errors
-    /// Everything that is wrong with them.
-    pub fn new(provider: Option<&str>, exempted: &[String]) -> Result<Self, FieldErrors> {
-        let mut fields = Fields::default();
-        let provider = provider.and_then(|id| fields.check("providerId", known_provider(id)));
-        let mut entries = Vec::with_capacity(exempted.len());
-        for (n, text) in exempted.iter().enumerate() {
-            match text.parse::<DistinguishedName>() {
-                Ok(name) => entries.push((text.clone(), name.local_key())),
-                Err(bad) => fields.refuse(format!("exemptedUsers[{n}]"), bad.to_string()),
-            }
-        }
-        fields.finish(|| {
-            Some(Self(AdminMfaChange {
-                provider,
-                exempted: entries,
-            }))
-        })
-    }
+/// New settings, as they were asked for.
+#[derive(Clone, Debug, Default)]
+pub struct AdminMfaUpdate {
+    /// The id of the provider; none is due when there is none.
+    pub provider: Option<String>,
+    /// Who is let off: `CN=user,OU=provider`. Whether they exist is not asked.
+    pub exempted: Vec<String>,
 }
 
-fn known_provider(id: &str) -> Result<MfaProviderId, &'static str> {
+const UNKNOWN_PROVIDER: &str = "is not the id of an MFA provider";
+
+/// The id of a provider that can serve administrators, if it is there.
+fn good_provider(id: &str) -> Result<MfaProviderId, &'static str> {
     match id.parse() {
         _ if id.is_empty() => Err("may not be empty; leave it out to turn the second factor off"),
         Err(_) => Err("is not a UUID"),
         Ok(FIDO2_PROVIDER) => {
             Err("may not be the FIDO2 provider, which cannot serve administrators")
         }
-        Ok(TOTP_PROVIDER) => Ok(TOTP_PROVIDER),
-        Ok(_) => Err("is not the id of an MFA provider"),
+        Ok(id) => Ok(id),
     }
+}
+
+fn exemptions(texts: Vec<String>, fields: &mut Fields) -> Vec<(String, Option<NameKey>)> {
+    let mut entries = Vec::with_capacity(texts.len());
+    for (n, text) in texts.into_iter().enumerate() {
+        match text.parse::<DistinguishedName>() {
+            Ok(name) => entries.push((text, name.local_key())),
+            Err(bad) => fields.refuse(format!("exemptedUsers[{n}]"), bad.to_string()),
+        }
+    }
+    entries
 }
 
 impl Service {
@@ -62,13 +56,28 @@ impl Service {
     /// Replaces the settings.
     ///
     /// # Errors
-    /// [`ServiceError::Forbidden`] without Edit on `GlobalSetting`.
+    /// [`ServiceError::Forbidden`] without Edit on `GlobalSetting`; what is wrong with them.
     pub async fn set_admin_mfa(
         &self,
         caller: &Caller,
         update: AdminMfaUpdate,
     ) -> Result<(), ServiceError> {
-        self.change_admin_mfa(caller, &update.0).await
+        caller.must(PrivilegeType::Edit, Target::GlobalSetting)?;
+        let mut fields = Fields::default();
+        let provider = match &update.provider {
+            None => None,
+            Some(id) => {
+                let id = fields.check("providerId", good_provider(id));
+                let known = self.inner.stored_provider(id).await?;
+                if id.is_some() && known.is_none() {
+                    fields.refuse("providerId", UNKNOWN_PROVIDER);
+                }
+                id
+            }
+        };
+        let exempted = exemptions(update.exempted, &mut fields);
+        let change = fields.finish(|| Some(AdminMfaChange { provider, exempted }))?;
+        self.change_admin_mfa(caller, &change).await
     }
 
     /// Turns the second factor off, and forgets all exemptions.
@@ -76,6 +85,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Forbidden`] without Edit on `GlobalSetting`.
     pub async fn reset_admin_mfa(&self, caller: &Caller) -> Result<(), ServiceError> {
+        caller.must(PrivilegeType::Edit, Target::GlobalSetting)?;
         let off = AdminMfaChange {
             provider: None,
             exempted: Vec::new(),
@@ -88,8 +98,9 @@ impl Service {
         caller: &Caller,
         change: &AdminMfaChange,
     ) -> Result<(), ServiceError> {
-        caller.must(PrivilegeType::Edit, Target::GlobalSetting)?;
+        // The provider may have been deleted a moment ago; the store is the one to know.
         let settings = self.inner.store.set_admin_mfa(change).await?;
+        let settings = settings.ok_or_else(|| FieldErrors::one("providerId", UNKNOWN_PROVIDER))?;
         let provider = settings.provider.map(tracing::field::display);
         let exempt = settings.exempted.len();
         info!(by.id = %caller.bearer.user.id, provider.id = provider, exempt.count = exempt,

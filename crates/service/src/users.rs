@@ -9,7 +9,7 @@ use vestibule_engine::privilege::{PrivilegeType, SYSTEM_ADMINISTRATION, Target, 
 use vestibule_engine::{FieldErrors, RoleId, Secret, Timestamp, User, UserId, UserName};
 use vestibule_store::{Creation, ListQuery, Listing, NewUser};
 
-use crate::{Caller, Conflict, Service, ServiceError};
+use crate::{Caller, Conflict, Service, ServiceError, labels};
 
 /// A user to be made, as it was asked for.
 #[derive(Debug, Default)]
@@ -42,9 +42,8 @@ pub struct UserDraft {
     pub roles: Vec<String>,
 }
 
-/// Longest texts, in octets.
+/// Longest text, in octets.
 const LONGEST_FIELD: usize = 1_024;
-const LONGEST_NOTES: usize = 16 * 1_024;
 
 impl UserDraft {
     /// The user that was asked for, and the password.
@@ -67,34 +66,23 @@ impl UserDraft {
         let last_name = fields.required("lastName", self.last_name);
         let password = fields.required("password", self.password);
         let notes = self.notes.unwrap_or_default();
-        for (field, text, longest) in [
-            ("firstName", first_name.as_deref(), LONGEST_FIELD),
-            ("lastName", last_name.as_deref(), LONGEST_FIELD),
-            ("email", self.email.as_deref(), LONGEST_FIELD),
-            ("phone", self.phone.as_deref(), LONGEST_FIELD),
-            (
-                "password",
-                password.as_ref().map(|p| p.expose().as_str()),
-                LONGEST_FIELD,
-            ),
-            ("notes", Some(notes.as_str()), LONGEST_NOTES),
+        for (field, text) in [
+            ("firstName", first_name.as_deref()),
+            ("lastName", last_name.as_deref()),
+            ("email", self.email.as_deref()),
+            ("phone", self.phone.as_deref()),
+            ("password", password.as_ref().map(|p| p.expose().as_str())),
         ] {
-            if text.is_some_and(|text| text.len() > longest) {
-                fields.refuse(field, format!("may not be longer than {longest} bytes"));
+            if text.is_some_and(|text| text.len() > LONGEST_FIELD) {
+                let message = format!("may not be longer than {LONGEST_FIELD} bytes");
+                fields.refuse(field, message);
             }
             // Postgres has no place for it in a text.
             if text.is_some_and(|text| text.contains('\0')) {
                 fields.refuse(field, "may not contain a null character");
             }
         }
-        for (n, tag) in self.tags.iter().enumerate() {
-            if tag.is_empty() || tag.len() > LONGEST_FIELD || tag.chars().any(char::is_control) {
-                fields.refuse(
-                    format!("tags[{n}]"),
-                    format!("must have 1 to {LONGEST_FIELD} bytes and no control characters"),
-                );
-            }
-        }
+        labels::check(&notes, &self.tags, &mut fields);
         let count = fields.check("failedLoginAttempts", whole(self.failed_login_attempts));
         let mut roles = Vec::with_capacity(self.roles.len());
         for (n, role) in self.roles.iter().enumerate() {

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use vestibule_engine::password::PasswordFailures;
-use vestibule_engine::{GuessBudget, NameKey, Timestamp, User, UserId};
+use vestibule_engine::{NameKey, Timestamp, User, UserId};
 use vestibule_store::{
-    Accounts, Creation, ListOrder, ListQuery, Listing, NewUser, PasswordHash, StoreError,
-    search_text,
+    Accounts, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, search_text,
 };
 
 use crate::MemoryStore;
-use crate::tables::{Account, Tables, page};
+use crate::lists::list;
+use crate::tables::{Account, Tables};
 
 #[async_trait]
 impl Accounts for MemoryStore {
@@ -24,17 +24,8 @@ impl Accounts for MemoryStore {
 
     async fn users(&self, query: &ListQuery) -> Result<Listing<User>, StoreError> {
         let tables = self.tables();
-        let matching = tables
-            .accounts
-            .values()
-            .filter(|account| account.matches(query));
-        let mut found: Vec<User> = matching.map(|account| account.user.clone()).collect();
-        match query.order {
-            ListOrder::Name => found.sort_by_cached_key(|user| (user.name.key(), user.id)),
-            ListOrder::Created => found.sort_by_key(|user| (user.created, user.id)),
-            ListOrder::Updated => found.sort_by_key(|user| (user.updated, user.id)),
-        }
-        Ok(page(found, query, tables.accounts.len()))
+        let all = tables.accounts.values().map(|account| (account, ()));
+        Ok(list(all, query, |account, ()| account.user.clone()))
     }
 
     async fn add_user(&self, new: &NewUser) -> Result<Creation, StoreError> {
@@ -71,7 +62,7 @@ impl Accounts for MemoryStore {
         account.password = Some(password.clone());
         account.user.updated = now;
         end_failures(&mut tables, user);
-        tables.end_tokens_of(user);
+        tables.end_tokens(|token| token.user == user);
         Ok(true)
     }
 
@@ -88,7 +79,7 @@ impl Accounts for MemoryStore {
         account.user.disabled = disabled;
         account.user.updated = now;
         if disabled {
-            tables.end_tokens_of(user);
+            tables.end_tokens(|token| token.user == user);
         }
         Ok(true)
     }
@@ -101,7 +92,7 @@ impl Accounts for MemoryStore {
         account.user.updated = now;
         end_failures(&mut tables, user);
         if let Some(factor) = tables.factors.get_mut(&user) {
-            factor.budget = GuessBudget::default();
+            factor.budget = factor.budget.reset();
             factor.revision += 1;
         }
         Ok(true)
@@ -130,7 +121,8 @@ impl Accounts for MemoryStore {
         tables.names.remove(&account.user.name.key());
         tables.devices.retain(|(owner, _), _| *owner != user);
         tables.factors.remove(&user);
-        tables.end_tokens_of(user);
+        tables.pushes.retain(|_, push| push.user != user);
+        tables.end_tokens(|token| token.user == user);
         let entries = tables
             .admin_mfa
             .iter_mut()

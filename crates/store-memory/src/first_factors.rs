@@ -60,7 +60,7 @@ impl FirstFactors for MemoryStore {
         if let Some(account) = tables.accounts.get_mut(&start.lane.user) {
             account.user.password_failures = PasswordFailures::default();
         }
-        tables.tokens.insert(token.hash, token.clone());
+        tables.insert_token(token);
         Ok(Swap::Done)
     }
 

@@ -6,6 +6,9 @@
 
 mod accounts;
 mod first_factors;
+mod lists;
+mod providers;
+mod pushes;
 mod second_factors;
 mod settings;
 mod tables;
@@ -25,7 +28,7 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// A new store.
     pub fn new() -> Self {
         Self::default()
     }

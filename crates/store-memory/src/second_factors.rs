@@ -1,14 +1,16 @@
 //! Second factors.
 
 use async_trait::async_trait;
-use vestibule_engine::{GuessBudget, TokenKind, UserId, WrongGuess};
+use vestibule_engine::{SessionId, Timestamp, TokenHash, TokenKind, TokenRecord, UserId};
 use vestibule_store::{
-    Claim, FactorReset, Finish, ListQuery, Listing, ProposedSeed, SecondFactor, SecondFactors,
-    SeedState, SeedSummary, StoreError, StoredSeed, Swap,
+    Claim, DialogueChange, FactorReset, Finish, ListOrder, ListQuery, Listing, ProposedSeed,
+    ProviderVersion, Redeeming, Redemption, SecondFactor, SecondFactors, SeedState, SeedSummary,
+    Settlement, StoreError, StoredSeed, Swap,
 };
 
 use crate::MemoryStore;
-use crate::tables::{Tables, page};
+use crate::lists::list;
+use crate::tables::Tables;
 
 #[async_trait]
 impl SecondFactors for MemoryStore {
@@ -38,21 +40,28 @@ impl SecondFactors for MemoryStore {
         Ok(Swap::Done)
     }
 
-    async fn count_guess(&self, guess: &WrongGuess) -> Result<Swap, StoreError> {
+    async fn settle(&self, settlement: &Settlement) -> Result<Swap, StoreError> {
         let mut tables = self.tables();
-        let factor = tables.factor(guess.user);
-        let has_partial = tables.has_partial(guess.user, guess.session);
-        if factor.revision != guess.revision || !has_partial {
+        let (user, session) = (settlement.user, settlement.session);
+        let factor = tables.factor(user);
+        if factor.revision != settlement.revision || !tables.has_partial(user, session) {
             return Ok(Swap::Moved);
         }
         let new = SecondFactor {
             revision: factor.revision + 1,
-            budget: guess.budget.clone(),
+            budget: settlement.budget.clone(),
             seed: factor.seed,
         };
-        tables.factors.insert(guess.user, new);
-        if guess.ends_token {
-            tables.end_partial_tokens(|token| token.session == guess.session);
+        tables.factors.insert(user, new);
+        for token in tables.partial_tokens(user, session) {
+            match &settlement.dialogue {
+                DialogueChange::Keep => {}
+                DialogueChange::End => token.dialogue = None,
+                DialogueChange::Store(sealed) => token.dialogue = Some(sealed.clone()),
+            }
+        }
+        if settlement.ends_token {
+            tables.end_partial_tokens(|token| token.user == user && token.session == session);
         }
         Ok(Swap::Done)
     }
@@ -65,16 +74,28 @@ impl SecondFactors for MemoryStore {
         let verified = finish.verified.record();
         tables.check_new(verified)?;
         tables.factors.insert(partial.user, factor);
-        tables.tokens.remove(&partial.hash);
-        tables.tokens.insert(verified.hash, verified.clone());
-        if let Some(at) = finish.device_completed {
-            tables.note_device(partial.user, partial.device, at);
-        }
+        tables.rotate(&partial, verified, finish.device_completed);
         #[expect(
             clippy::disallowed_methods,
             reason = "the compare-and-set is committed when the lock is released"
         )]
         Ok(Claim::Fresh(finish.claim.dangerous_claimed()))
+    }
+
+    async fn redeem(&self, redemption: &Redemption) -> Result<Redeeming, StoreError> {
+        let mut tables = self.tables();
+        let Some((factor, partial)) = tables.redeemed(redemption) else {
+            return Ok(Redeeming::Moved);
+        };
+        let verified = redemption.verified.record();
+        tables.check_new(verified)?;
+        tables.factors.insert(partial.user, factor);
+        tables.rotate(&partial, verified, redemption.device_completed);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the compare-and-set is committed when the lock is released"
+        )]
+        Ok(Redeeming::Fresh(redemption.acceptance.dangerous_redeemed()))
     }
 
     async fn reset_factor(&self, user: UserId) -> Result<FactorReset, StoreError> {
@@ -84,7 +105,7 @@ impl SecondFactors for MemoryStore {
         }
         let factor = tables.factors.entry(user).or_default();
         let seed = factor.seed.take();
-        factor.budget = GuessBudget::default();
+        factor.budget = factor.budget.reset();
         factor.revision += 1;
         tables.end_partial_tokens(|token| token.user == user);
         Ok(if seed.is_some() {
@@ -100,35 +121,24 @@ impl SecondFactors for MemoryStore {
             let account = tables.accounts.get(user)?;
             Some((account, factor.seed.as_ref()?))
         });
-        let mut found = Vec::new();
-        let mut total = 0;
-        for (account, seed) in seeded {
-            total += 1;
-            if account.matches(query) {
-                found.push(SeedSummary {
-                    user: account.user.id,
-                    user_name: account.user.name.clone(),
-                    verified: matches!(seed.state, SeedState::Verified { .. }),
-                });
-            }
-        }
-        found.sort_by_cached_key(|seed| (seed.user_name.key(), seed.user));
-        Ok(page(found, query, total))
+        let by_name = ListQuery {
+            order: ListOrder::Name,
+            ..query.clone()
+        };
+        Ok(list(seeded, &by_name, |account, seed| SeedSummary {
+            user: account.user.id,
+            user_name: account.user.name.clone(),
+            verified: matches!(seed.state, SeedState::Verified { .. }),
+        }))
     }
 }
 
 impl Tables {
     /// The factor that a finish leaves and the partial token that it spends, if nothing that it
     /// rests on moved.
-    fn finished(&self, finish: &Finish) -> Option<(SecondFactor, vestibule_engine::TokenRecord)> {
+    fn finished(&self, finish: &Finish) -> Option<(SecondFactor, TokenRecord)> {
         let claim = &finish.claim;
-        let partial = self.tokens.get(&finish.partial)?;
-        if partial.kind != TokenKind::Partial
-            || partial.session != claim.session()
-            || partial.user != claim.user()
-        {
-            return None;
-        }
+        let partial = self.partial(&finish.partial, claim.user(), claim.session())?;
         let factor = self.factors.get(&claim.user())?;
         let seed = factor.seed.as_ref()?;
         let later = match seed.state {
@@ -151,5 +161,45 @@ impl Tables {
             }),
         };
         Some((factor, partial.clone()))
+    }
+
+    /// The factor that a redemption leaves and the partial token that it spends, if nothing that
+    /// it rests on moved.
+    fn redeemed(&self, redemption: &Redemption) -> Option<(SecondFactor, TokenRecord)> {
+        let acceptance = &redemption.acceptance;
+        let (user, session) = (acceptance.user(), acceptance.session());
+        let partial = self.partial(&redemption.partial, user, session)?;
+        let asked = ProviderVersion {
+            id: acceptance.provider(),
+            revision: acceptance.provider_revision(),
+        };
+        let factor = self.factor(user);
+        if factor.revision != acceptance.revision() || self.provider_version() != Some(asked) {
+            return None;
+        }
+        let factor = SecondFactor {
+            revision: factor.revision + 1,
+            budget: acceptance.budget().clone(),
+            seed: factor.seed,
+        };
+        Some((factor, partial.clone()))
+    }
+
+    /// A partial token, if it is this user's in this session.
+    fn partial(&self, hash: &TokenHash, user: UserId, session: SessionId) -> Option<&TokenRecord> {
+        let token = &self.tokens.get(hash)?.record;
+        let is_it =
+            token.kind == TokenKind::Partial && token.user == user && token.session == session;
+        is_it.then_some(token)
+    }
+
+    /// Puts a verified token in the place of a partial one, whose dialogue ends, and notes the
+    /// device when told so.
+    fn rotate(&mut self, partial: &TokenRecord, verified: &TokenRecord, noted: Option<Timestamp>) {
+        self.tokens.remove(&partial.hash);
+        self.insert_token(verified);
+        if let Some(at) = noted {
+            self.note_device(partial.user, partial.device, at);
+        }
     }
 }

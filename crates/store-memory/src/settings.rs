@@ -11,8 +11,12 @@ impl Settings for MemoryStore {
         Ok(self.tables().admin_mfa.clone())
     }
 
-    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<AdminMfa, StoreError> {
+    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<Option<AdminMfa>, StoreError> {
         let mut tables = self.tables();
+        let mut provider = change.provider.iter();
+        if !provider.all(|provider| tables.providers.contains_key(provider)) {
+            return Ok(None);
+        }
         let bind = |(text, key): &(String, Option<_>)| ExemptionEntry {
             text: text.clone(),
             user: key.as_ref().and_then(|key| tables.names.get(key).copied()),
@@ -29,6 +33,6 @@ impl Settings for MemoryStore {
             });
         }
         tables.admin_mfa = Some(new.clone());
-        Ok(new)
+        Ok(Some(new))
     }
 }

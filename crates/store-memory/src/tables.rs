@@ -4,22 +4,26 @@ use std::collections::{BTreeMap, HashMap};
 
 use vestibule_engine::mfa::Exemption;
 use vestibule_engine::password::Device;
+use vestibule_engine::provider::built_in;
 use vestibule_engine::{
-    DeviceId, MfaProviderId, NameKey, SessionId, Timestamp, TokenHash, TokenKind, TokenRecord,
-    User, UserId,
+    DeviceId, MfaProviderId, NameKey, Push, PushId, SessionId, Timestamp, TokenHash, TokenKind,
+    TokenRecord, User, UserId,
 };
 use vestibule_store::{
-    AdminMfa, Canary, ListQuery, Listing, PasswordHash, SecondFactor, StoreError,
+    AdminMfa, Canary, PasswordHash, ProviderVersion, Sealed, SecondFactor, StoreError,
+    StoredProvider,
 };
 
 /// Everything.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tables {
     pub(crate) accounts: HashMap<UserId, Account>,
     pub(crate) names: BTreeMap<NameKey, UserId>,
     pub(crate) devices: HashMap<(UserId, DeviceId), Device>,
     pub(crate) factors: HashMap<UserId, SecondFactor>,
-    pub(crate) tokens: HashMap<TokenHash, TokenRecord>,
+    pub(crate) tokens: HashMap<TokenHash, StoredToken>,
+    pub(crate) pushes: HashMap<PushId, Push>,
+    pub(crate) providers: HashMap<MfaProviderId, Provider>,
     pub(crate) admin_mfa: Option<AdminMfa>,
     pub(crate) canary: Option<Canary>,
 }
@@ -33,9 +37,44 @@ pub(crate) struct Account {
     pub(crate) search: String,
 }
 
-impl Account {
-    pub(crate) fn matches(&self, query: &ListQuery) -> bool {
-        query.queries.iter().all(|part| self.search.contains(part))
+/// A token with what is kept beside.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredToken {
+    pub(crate) record: TokenRecord,
+    pub(crate) dialogue: Option<Sealed>,
+}
+
+/// A provider with what is kept beside.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    pub(crate) stored: StoredProvider,
+    pub(crate) name_key: NameKey,
+    /// What the provider can be found by.
+    pub(crate) search: String,
+}
+
+impl Default for Tables {
+    /// The tables of a new store: nothing but the built-in providers.
+    fn default() -> Self {
+        let built_in = built_in().map(|provider| {
+            let stored = StoredProvider {
+                provider,
+                shared_secret: None,
+                challenge_secret: None,
+            };
+            (stored.provider.id, Provider::from(stored))
+        });
+        Self {
+            accounts: HashMap::new(),
+            names: BTreeMap::new(),
+            devices: HashMap::new(),
+            factors: HashMap::new(),
+            tokens: HashMap::new(),
+            pushes: HashMap::new(),
+            providers: HashMap::from(built_in),
+            admin_mfa: None,
+            canary: None,
+        }
     }
 }
 
@@ -50,6 +89,15 @@ impl Tables {
 
     pub(crate) fn provider(&self) -> Option<MfaProviderId> {
         self.admin_mfa.as_ref()?.provider
+    }
+
+    /// The provider of the settings, as it is configured now.
+    pub(crate) fn provider_version(&self) -> Option<ProviderVersion> {
+        let provider = &self.providers.get(&self.provider()?)?.stored.provider;
+        Some(ProviderVersion {
+            id: provider.id,
+            revision: provider.revision,
+        })
     }
 
     pub(crate) fn exemption(&self, user: &User) -> Exemption {
@@ -74,7 +122,7 @@ impl Tables {
             });
     }
 
-    /// Stores a token. Of 256 random bits no two are the same, so a second one is a fault.
+    /// Of 256 random bits no two are the same, so a second token with a hash is a fault.
     pub(crate) fn check_new(&self, token: &TokenRecord) -> Result<(), StoreError> {
         if self.tokens.contains_key(&token.hash) {
             return Err(StoreError::Bug("a token with this hash is there".into()));
@@ -82,40 +130,36 @@ impl Tables {
         Ok(())
     }
 
-    pub(crate) fn has_partial(&self, user: UserId, session: SessionId) -> bool {
-        self.tokens.values().any(|token| {
+    /// Stores a token, as [`Tables::check_new`] allows.
+    pub(crate) fn insert_token(&mut self, record: &TokenRecord) {
+        let token = StoredToken {
+            record: record.clone(),
+            dialogue: None,
+        };
+        self.tokens.insert(record.hash, token);
+    }
+
+    /// The partial tokens of a session of a user: one, or none.
+    pub(crate) fn partial_tokens(
+        &mut self,
+        user: UserId,
+        session: SessionId,
+    ) -> impl Iterator<Item = &mut StoredToken> {
+        self.tokens.values_mut().filter(move |token| {
+            let token = &token.record;
             token.session == session && token.user == user && token.kind == TokenKind::Partial
         })
     }
 
-    pub(crate) fn end_tokens_of(&mut self, user: UserId) {
-        self.tokens.retain(|_, token| token.user != user);
+    pub(crate) fn has_partial(&mut self, user: UserId, session: SessionId) -> bool {
+        self.partial_tokens(user, session).next().is_some()
+    }
+
+    pub(crate) fn end_tokens(&mut self, ends: impl Fn(&TokenRecord) -> bool) {
+        self.tokens.retain(|_, token| !ends(&token.record));
     }
 
     pub(crate) fn end_partial_tokens(&mut self, ends: impl Fn(&TokenRecord) -> bool) {
-        self.tokens
-            .retain(|_, token| token.kind != TokenKind::Partial || !ends(token));
-    }
-}
-
-/// Turns and cuts what is sorted already.
-pub(crate) fn page<T>(mut sorted: Vec<T>, query: &ListQuery, total: usize) -> Listing<T> {
-    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-    let matching = count(sorted.len());
-    if query.descending {
-        sorted.reverse();
-    }
-    let items = match query.range {
-        None => sorted,
-        Some((first, last)) => {
-            let place = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-            let wanted = place(last.saturating_add(1).saturating_sub(first));
-            sorted.into_iter().skip(place(first)).take(wanted).collect()
-        }
-    };
-    Listing {
-        items,
-        matching,
-        total: count(total),
+        self.end_tokens(|token| token.kind == TokenKind::Partial && ends(token));
     }
 }

@@ -10,9 +10,10 @@ use crate::MemoryStore;
 impl Tokens for MemoryStore {
     async fn bearer(&self, token: &TokenHash) -> Result<Option<Bearer>, StoreError> {
         let tables = self.tables();
-        let Some(token) = tables.tokens.get(token) else {
+        let Some(stored) = tables.tokens.get(token) else {
             return Ok(None);
         };
+        let token = &stored.record;
         let Some(account) = tables.accounts.get(&token.user) else {
             return Err(StoreError::inconsistent("tokens", &token.user));
         };
@@ -20,9 +21,10 @@ impl Tokens for MemoryStore {
         Ok(Some(Bearer {
             token: token.clone(),
             user: account.user.clone(),
-            provider: tables.provider(),
+            provider: tables.provider_version(),
             exemption: tables.exemption(&account.user),
             factor: tables.factor(token.user),
+            dialogue: stored.dialogue.clone(),
             device_completed: device.map(|known| known.last_completed),
         }))
     }
@@ -34,9 +36,10 @@ impl Tokens for MemoryStore {
         completed: Option<Timestamp>,
     ) -> Result<Swap, StoreError> {
         let mut tables = self.tables();
-        let Some(bearer) = tables.tokens.get(bearer).cloned() else {
+        let Some(bearer) = tables.tokens.get(bearer) else {
             return Ok(Swap::Moved);
         };
+        let bearer = bearer.record.clone();
         let enabled = tables
             .accounts
             .get(&bearer.user)
@@ -46,7 +49,7 @@ impl Tokens for MemoryStore {
         }
         let token = token.record();
         tables.check_new(token)?;
-        tables.tokens.insert(token.hash, token.clone());
+        tables.insert_token(token);
         if let Some(at) = completed {
             tables.note_device(bearer.user, bearer.device, at);
         }
@@ -54,9 +57,7 @@ impl Tokens for MemoryStore {
     }
 
     async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
-        self.tables()
-            .tokens
-            .retain(|_, token| token.session != session);
+        self.tables().end_tokens(|token| token.session == session);
         Ok(())
     }
 
@@ -64,7 +65,7 @@ impl Tokens for MemoryStore {
         let mut tables = self.tables();
         let mut removed = 0;
         tables.tokens.retain(|_, token| {
-            let goes = token.expires < now && removed < u64::from(most);
+            let goes = token.record.expires < now && removed < u64::from(most);
             removed += u64::from(goes);
             !goes
         });

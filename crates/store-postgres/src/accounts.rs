@@ -34,8 +34,8 @@ const UNLOCK: &str = "
     UPDATE users SET updated = $2, failed_login_attempts = 0, lock_start = NULL WHERE id = $1";
 
 const FILL_BUDGET: &str = "
-    UPDATE second_factors SET revision = revision + 1, streak = 0, waiting_until = NULL,
-        recent = '', closed = FALSE
+    UPDATE second_factors SET revision = revision + 1, budget_row = budget_row + 1, streak = 0,
+        waiting_until = NULL, recent = '', closed = FALSE
     WHERE user_id = $1";
 
 #[async_trait]
@@ -165,6 +165,7 @@ impl Accounts for PostgresStore {
                 "SELECT 1 FROM users WHERE id = $1 FOR UPDATE",
                 "DELETE FROM tokens WHERE user_id = $1",
                 "DELETE FROM second_factors WHERE user_id = $1",
+                "DELETE FROM pushes WHERE user_id = $1",
                 "DELETE FROM known_devices WHERE user_id = $1",
                 "DELETE FROM users WHERE id = $1",
             ] {

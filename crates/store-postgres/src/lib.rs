@@ -7,17 +7,25 @@
 //!   that another is changing it waits, and compares again with what it finds then.
 //! * Who ends tokens locks the user first, in a statement of its own; who makes one holds that lock
 //!   shared. So a deletion never overlooks a token that is made while it runs.
-//! * Locks are taken in one order: settings, users, tokens, second factors, devices, exemptions.
-//!   Should Postgres find a deadlock all the same, the transaction is tried again.
+//! * Locks are taken in one order: settings, providers, users, tokens, second factors, pushes,
+//!   devices, exemptions. Should Postgres find a deadlock all the same, the transaction is tried
+//!   again.
 
 mod accounts;
 mod error;
 mod first_factors;
 mod lists;
+mod providers;
+mod pushes;
+mod rotations;
 mod second_factors;
 mod settings;
+mod settlements;
 mod tokens;
 mod url;
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -17,6 +17,9 @@ const READ: &str = "
     FROM admin_mfa m LEFT JOIN admin_mfa_exemptions e ON TRUE
     WHERE m.written ORDER BY e.position";
 
+/// Holds the provider, so that it does not go before it is due.
+const HOLD_PROVIDER: &str = "SELECT 1 FROM mfa_providers WHERE id = $1 FOR KEY SHARE";
+
 /// Holds the users that bear these names, so that none goes before it is bound.
 const HOLD_USERS: &str = "
     SELECT name_key, id FROM users WHERE name_key = ANY($1) ORDER BY id FOR KEY SHARE";
@@ -50,19 +53,26 @@ impl Settings for PostgresStore {
         Ok(Some(AdminMfa { provider, exempted }))
     }
 
-    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<AdminMfa, StoreError> {
+    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<Option<AdminMfa>, StoreError> {
         retrying(|| self.try_set(change)).await
     }
 }
 
 impl PostgresStore {
-    async fn try_set(&self, change: &AdminMfaChange) -> Result<AdminMfa, StoreError> {
+    async fn try_set(&self, change: &AdminMfaChange) -> Result<Option<AdminMfa>, StoreError> {
         let mut write = self.write().await?;
         let before: Option<Uuid> = query_scalar("SELECT provider FROM admin_mfa FOR UPDATE")
             .fetch_one(write.on())
             .await
             .map_err(store_error)?;
         let before = before.map(MfaProviderId::from_uuid);
+        if let Some(provider) = change.provider {
+            let hold = query(HOLD_PROVIDER).bind(provider.uuid());
+            if write.run(hold).await? != 1 {
+                write.roll_back().await?;
+                return Ok(None);
+            }
+        }
         let keys = change.exempted.iter().filter_map(|(_, key)| key.as_ref());
         let keys = keys.map(NameKey::as_str).filter(|key| is_storable(key));
         let bearers: Vec<(String, Uuid)> = query_as(HOLD_USERS)
@@ -95,10 +105,10 @@ impl PostgresStore {
             text,
             user: user.map(UserId::from_uuid),
         });
-        Ok(AdminMfa {
+        Ok(Some(AdminMfa {
             provider: change.provider,
             exempted: entries.collect(),
-        })
+        }))
     }
 }
 

@@ -13,15 +13,16 @@ const BEARER: &str = concat!(
     "SELECT t.hash, t.session, t.device_id, t.kind, t.expires, t.session_expires, ",
     user_columns!(),
     ",
-        f.revision, f.streak, f.waiting_until, f.recent, f.closed, f.seed_id, f.seed_key_id,
-        f.seed_sealed, f.verified, f.last_step, f.shown_to, f.seed_created,
-        (SELECT provider FROM admin_mfa) AS provider,
+        f.revision, f.budget_row, f.streak, f.waiting_until, f.recent, f.closed, f.seed_id,
+        f.seed_key_id, f.seed_sealed, f.verified, f.last_step, f.shown_to, f.seed_created,
+        p.id AS provider, p.revision AS provider_revision, t.dialogue_key_id, t.dialogue_sealed,
         EXISTS (SELECT 1 FROM admin_mfa_exemptions e WHERE e.user_id = u.id) AS listed,
         d.last_completed AS device_completed
     FROM tokens t
     JOIN users u ON u.id = t.user_id
     LEFT JOIN second_factors f ON f.user_id = u.id
     LEFT JOIN known_devices d ON d.user_id = u.id AND d.device_id = t.device_id
+    LEFT JOIN mfa_providers p ON p.id = (SELECT provider FROM admin_mfa)
     WHERE t.hash = $1"
 );
 

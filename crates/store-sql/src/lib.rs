@@ -3,20 +3,27 @@
 //! Every type here is a row of any database that has the columns; the statements that yield them
 //! are the stores' own.
 
+mod factors;
+mod providers;
+mod pushes;
+
 use sqlx::FromRow;
 use sqlx::types::Json;
 use uuid::Uuid;
-use vestibule_engine::budget::RecentFailures;
 use vestibule_engine::mfa::Exemption;
 use vestibule_engine::password::{Device, PasswordFailures};
 use vestibule_engine::{
-    DeviceId, GuessBudget, MfaProviderId, RoleId, SeedId, SessionId, Timestamp, TokenHash,
-    TokenKind, TokenRecord, TotpStep, User, UserId, UserName,
+    DeviceId, MfaProviderId, RoleId, SessionId, Timestamp, TokenHash, TokenKind, TokenRecord, User,
+    UserId, UserName,
 };
 use vestibule_store::{
-    Bearer, PasswordHash, PasswordStanding, Sealed, SecondFactor, SeedState, SeedSummary,
-    StoreError, StoredSeed,
+    Bearer, DialogueChange, PasswordHash, PasswordStanding, ProviderVersion, Sealed, StoreError,
 };
+
+use crate::factors::FactorRow;
+pub use crate::factors::SeedRow;
+pub use crate::providers::{ProviderRow, ProviderValues, StoredProviderRow, is_name_taken};
+pub use crate::pushes::PushRow;
 
 /// The columns of a [`UserRow`], of a table or alias `u`.
 #[macro_export]
@@ -122,7 +129,10 @@ pub struct BearerRow {
     #[sqlx(flatten)]
     factor: FactorRow,
     provider: Option<Uuid>,
+    provider_revision: Option<i64>,
     listed: bool,
+    dialogue_key_id: Option<Uuid>,
+    dialogue_sealed: Option<Vec<u8>>,
     device_completed: Option<i64>,
 }
 
@@ -131,9 +141,18 @@ impl TryFrom<BearerRow> for Bearer {
 
     fn try_from(row: BearerRow) -> Result<Self, StoreError> {
         let user = User::try_from(row.user)?;
+        let provider = row.provider.zip(row.provider_revision);
+        let provider = provider.map(|(id, revision)| {
+            let wrong = |_| StoreError::inconsistent("mfa_providers", &id);
+            Ok(ProviderVersion {
+                id: MfaProviderId::from_uuid(id),
+                revision: u64::try_from(revision).map_err(wrong)?,
+            })
+        });
         Ok(Self {
             token: row.token.read(user.id)?,
-            provider: row.provider.map(MfaProviderId::from_uuid),
+            provider: provider.transpose()?,
+            dialogue: sealed(row.dialogue_key_id, row.dialogue_sealed),
             exemption: Exemption {
                 listed: row.listed,
                 until: user.exempt_until,
@@ -174,89 +193,13 @@ impl TokenRow {
     }
 }
 
-/// A user with a seed.
-#[derive(FromRow)]
-pub struct SeedRow {
-    id: Uuid,
-    name: String,
-    verified: bool,
-}
-
-impl TryFrom<SeedRow> for SeedSummary {
-    type Error = StoreError;
-
-    fn try_from(row: SeedRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            user: UserId::from_uuid(row.id),
-            user_name: UserName::new(row.name)
-                .map_err(|_| StoreError::inconsistent("users", &row.id))?,
-            verified: row.verified,
-        })
-    }
-}
-
-/// A second factor, or nothing at all of it.
-#[derive(FromRow)]
-struct FactorRow {
-    revision: Option<i64>,
-    streak: Option<i64>,
-    waiting_until: Option<i64>,
-    recent: Option<Vec<u8>>,
-    closed: Option<bool>,
-    seed_id: Option<Uuid>,
-    seed_key_id: Option<Uuid>,
-    seed_sealed: Option<Vec<u8>>,
-    verified: Option<bool>,
-    last_step: Option<i64>,
-    shown_to: Option<Uuid>,
-    seed_created: Option<i64>,
-}
-
-impl FactorRow {
-    fn read(self) -> Option<SecondFactor> {
-        let Some(revision) = self.revision else {
-            return Some(SecondFactor::default());
-        };
-        let budget = GuessBudget::restore(
-            u32::try_from(self.streak?).ok()?,
-            time(self.waiting_until),
-            RecentFailures::from_bytes(&self.recent?)?,
-            self.closed?,
-        );
-        let state = || {
-            Some(if self.verified? {
-                let last_step = u64::try_from(self.last_step?).ok()?;
-                SeedState::Verified {
-                    last_step: TotpStep::new(last_step),
-                }
-            } else {
-                SeedState::Unverified {
-                    shown_to: SessionId::from_uuid(self.shown_to?),
-                    created: Timestamp::from_micros(self.seed_created?),
-                }
-            })
-        };
-        let seed = match self.seed_id {
-            None => None,
-            Some(id) => Some(StoredSeed {
-                id: SeedId::from_uuid(id),
-                state: state()?,
-                sealed: Sealed {
-                    key_id: self.seed_key_id?,
-                    bytes: self.seed_sealed?,
-                },
-            }),
-        };
-        Some(SecondFactor {
-            revision: u64::try_from(revision).ok()?,
-            budget,
-            seed,
-        })
-    }
-}
-
 fn time(micros: Option<i64>) -> Option<Timestamp> {
     micros.map(Timestamp::from_micros)
+}
+
+fn sealed(key_id: Option<Uuid>, bytes: Option<Vec<u8>>) -> Option<Sealed> {
+    let (key_id, bytes) = key_id.zip(bytes)?;
+    Some(Sealed { key_id, bytes })
 }
 
 fn failures(count: i64, lock_start: Option<i64>) -> Option<PasswordFailures> {
@@ -277,6 +220,15 @@ pub fn stored_roles(user: &User) -> Json<Vec<String>> {
 /// When it does not fit, which is a fault of ours.
 pub fn integer(number: u64) -> Result<i64, StoreError> {
     i64::try_from(number).map_err(|error| StoreError::Bug(Box::new(error)))
+}
+
+/// The dialogue that takes the place of the one that is there, or none; `None` when that stays.
+pub const fn new_dialogue(change: &DialogueChange) -> Option<Option<&Sealed>> {
+    match change {
+        DialogueChange::Keep => None,
+        DialogueChange::End => Some(None),
+        DialogueChange::Store(sealed) => Some(Some(sealed)),
+    }
 }
 
 /// The offset and the limit of a range.

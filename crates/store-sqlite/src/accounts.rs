@@ -130,8 +130,10 @@ impl Accounts for SqliteStore {
             .bind(now.as_micros());
         let found = write.run(touch).await? == 1;
         end_failures(&mut write, user).await?;
-        let fill = "UPDATE second_factors SET revision = revision + 1, streak = 0,
-            waiting_until = NULL, recent = x'', closed = 0 WHERE user_id = ?1";
+        let fill = "UPDATE second_factors SET revision = revision + 1,
+            budget_row = budget_row + 1, streak = 0, waiting_until = NULL, recent = x'',
+            closed = 0
+            WHERE user_id = ?1";
         write.run(query(fill).bind(user.uuid())).await?;
         write.commit().await?;
         Ok(found)

@@ -10,6 +10,8 @@ mod error;
 mod file;
 mod first_factors;
 mod lists;
+mod providers;
+mod pushes;
 mod second_factors;
 mod settings;
 mod tokens;

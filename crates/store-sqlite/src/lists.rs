@@ -2,17 +2,71 @@
 
 use sqlx::types::Json;
 use sqlx::{FromRow, Sqlite, Transaction, query_as, query_scalar};
-use vestibule_engine::User;
+use vestibule_engine::{MfaProvider, User};
 use vestibule_store::{ListOrder, ListQuery, Listing, SeedSummary, StoreError};
 
 use crate::SqliteStore;
 use crate::error::store_error;
-use vestibule_store_sql::{SeedRow, UserRow, user_columns, window};
+use vestibule_store_sql::{ProviderRow, SeedRow, UserRow, provider_columns, user_columns, window};
 
-/// Users in whose searchable text each of a JSON array of texts occurs.
+/// Objects in whose searchable text each of a JSON array of texts occurs.
 macro_rules! matching {
-    () => {
-        "NOT EXISTS (SELECT 1 FROM json_each(?1) WHERE instr(u.search, value) = 0)"
+    ($alias:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM json_each(?1) WHERE instr(",
+            $alias,
+            ".search, value) = 0)"
+        )
+    };
+}
+
+/// A page of objects, in one order.
+macro_rules! page {
+    ($alias:literal, $columns:expr, $from:expr, $order:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " ",
+            $from,
+            matching!($alias),
+            " ORDER BY ",
+            $alias,
+            ".",
+            $order,
+            ", ",
+            $alias,
+            ".id LIMIT ?2 OFFSET ?3"
+        )
+    };
+    ($alias:literal, $columns:expr, $from:expr, $order:literal DESC) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " ",
+            $from,
+            matching!($alias),
+            " ORDER BY ",
+            $alias,
+            ".",
+            $order,
+            " DESC, ",
+            $alias,
+            ".id DESC LIMIT ?2 OFFSET ?3"
+        )
+    };
+}
+
+/// A page of objects, in the order of a query.
+macro_rules! page_in_order_of {
+    ($query:expr, $alias:literal, $columns:expr, $from:expr) => {
+        match ($query.order, $query.descending) {
+            (ListOrder::Name, false) => page!($alias, $columns, $from, "name_key"),
+            (ListOrder::Name, true) => page!($alias, $columns, $from, "name_key" DESC),
+            (ListOrder::Created, false) => page!($alias, $columns, $from, "created"),
+            (ListOrder::Created, true) => page!($alias, $columns, $from, "created" DESC),
+            (ListOrder::Updated, false) => page!($alias, $columns, $from, "updated"),
+            (ListOrder::Updated, true) => page!($alias, $columns, $from, "updated" DESC),
+        }
     };
 }
 
@@ -23,53 +77,37 @@ macro_rules! seeded {
     };
 }
 
-macro_rules! page_of_users {
-    ($order:literal) => {
-        concat!(
-            "SELECT ",
-            user_columns!(),
-            " FROM users u WHERE ",
-            matching!(),
-            " ORDER BY ",
-            $order,
-            " LIMIT ?2 OFFSET ?3"
-        )
-    };
-}
-
-macro_rules! page_of_seeds {
-    ($order:literal) => {
-        concat!(
-            "SELECT u.id, u.name, f.verified ",
-            seeded!(),
-            " AND ",
-            matching!(),
-            " ORDER BY ",
-            $order,
-            " LIMIT ?2 OFFSET ?3"
-        )
-    };
-}
-
 const ALL_USERS: &str = "SELECT count(*) FROM users";
-const MATCHING_USERS: &str = concat!("SELECT count(*) FROM users u WHERE ", matching!());
+const MATCHING_USERS: &str = concat!("SELECT count(*) FROM users u WHERE ", matching!("u"));
+const ALL_PROVIDERS: &str = "SELECT count(*) FROM mfa_providers";
+const MATCHING_PROVIDERS: &str = concat!(
+    "SELECT count(*) FROM mfa_providers p WHERE ",
+    matching!("p")
+);
 const ALL_SEEDS: &str = "SELECT count(*) FROM second_factors WHERE seed_id IS NOT NULL";
-const MATCHING_SEEDS: &str = concat!("SELECT count(*) ", seeded!(), " AND ", matching!());
+const MATCHING_SEEDS: &str = concat!("SELECT count(*) ", seeded!(), " AND ", matching!("u"));
 
 /// The row of an item; the rest of what differs is in the statements.
 type Rows<'a> = Transaction<'a, Sqlite>;
 
 impl SqliteStore {
     pub(crate) async fn list_users(&self, query: &ListQuery) -> Result<Listing<User>, StoreError> {
-        let page = match (query.order, query.descending) {
-            (ListOrder::Name, false) => page_of_users!("u.name_key, u.id"),
-            (ListOrder::Name, true) => page_of_users!("u.name_key DESC, u.id DESC"),
-            (ListOrder::Created, false) => page_of_users!("u.created, u.id"),
-            (ListOrder::Created, true) => page_of_users!("u.created DESC, u.id DESC"),
-            (ListOrder::Updated, false) => page_of_users!("u.updated, u.id"),
-            (ListOrder::Updated, true) => page_of_users!("u.updated DESC, u.id DESC"),
-        };
+        let page = page_in_order_of!(query, "u", user_columns!(), "FROM users u WHERE ");
         self.list::<UserRow, User>(query, [ALL_USERS, MATCHING_USERS, page])
+            .await
+    }
+
+    pub(crate) async fn list_providers(
+        &self,
+        query: &ListQuery,
+    ) -> Result<Listing<MfaProvider>, StoreError> {
+        let page = page_in_order_of!(
+            query,
+            "p",
+            provider_columns!(),
+            "FROM mfa_providers p WHERE "
+        );
+        self.list::<ProviderRow, MfaProvider>(query, [ALL_PROVIDERS, MATCHING_PROVIDERS, page])
             .await
     }
 
@@ -77,11 +115,16 @@ impl SqliteStore {
         &self,
         query: &ListQuery,
     ) -> Result<Listing<SeedSummary>, StoreError> {
-        let page = if query.descending {
-            page_of_seeds!("u.name_key DESC, u.id DESC")
-        } else {
-            page_of_seeds!("u.name_key, u.id")
+        let by_name = ListQuery {
+            order: ListOrder::Name,
+            ..query.clone()
         };
+        let page = page_in_order_of!(
+            by_name,
+            "u",
+            "u.id, u.name, f.verified",
+            concat!(seeded!(), " AND ")
+        );
         self.list::<SeedRow, SeedSummary>(query, [ALL_SEEDS, MATCHING_SEEDS, page])
             .await
     }

@@ -21,15 +21,18 @@ impl Settings for SqliteStore {
         Ok(settings)
     }
 
-    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<AdminMfa, StoreError> {
+    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<Option<AdminMfa>, StoreError> {
         let mut write = self.write().await?;
         let before = provider(write.on()).await?.flatten();
         let replace = "
-            INSERT INTO admin_mfa (one, provider) VALUES (1, ?1)
+            INSERT INTO admin_mfa (one, provider) SELECT 1, ?1
+            WHERE ?1 IS NULL OR EXISTS (SELECT 1 FROM mfa_providers WHERE id = ?1)
             ON CONFLICT (one) DO UPDATE SET provider = excluded.provider";
-        write
-            .run(query(replace).bind(change.provider.map(MfaProviderId::uuid)))
-            .await?;
+        let replace = query(replace).bind(change.provider.map(MfaProviderId::uuid));
+        if write.run(replace).await? != 1 {
+            let _ = write.moved().await?;
+            return Ok(None);
+        }
         write.run(query("DELETE FROM admin_mfa_exemptions")).await?;
         for (position, (text, key)) in (0_i64..).zip(&change.exempted) {
             let insert = "
@@ -49,7 +52,7 @@ impl Settings for SqliteStore {
         }
         let settings = read_settings(write.on()).await?.unwrap_or_default();
         write.commit().await?;
-        Ok(settings)
+        Ok(Some(settings))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What only a file can do to a store.
 
+mod upgrade;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;

@@ -12,6 +12,7 @@
 
 mod cast;
 mod checks;
+mod radius_cast;
 
 pub mod account_changes;
 pub mod accounts;
@@ -20,10 +21,16 @@ pub mod finish;
 pub mod first_factors;
 pub mod keys;
 pub mod lists;
+pub mod provider_lists;
+pub mod providers;
+pub mod pushes;
 pub mod races;
+pub mod redemption_races;
+pub mod redemptions;
 pub mod second_factors;
 pub mod session_starts;
 pub mod settings;
+pub mod settlements;
 pub mod tokens;
 
 use std::sync::Arc;
@@ -90,13 +97,17 @@ macro_rules! store_contract {
                 a_seed_is_proposed_and_replaced
                 a_proposal_is_refused_when_something_moved
                 of_concurrent_proposals_one_is_kept
-                a_guess_is_counted
-                a_guess_is_counted_without_a_seed
-                a_guess_may_end_the_partial_tokens_of_its_session
-                a_guess_is_refused_when_something_moved
-                of_concurrent_guesses_one_is_counted
                 a_reset_leaves_nothing_but_the_revision
                 a_reset_without_a_seed_says_so
+            }
+            settlements: {
+                a_settlement_stores_its_budget
+                a_settlement_needs_no_seed
+                a_settlement_may_end_the_partial_token_of_its_session
+                a_settlement_is_refused_when_something_moved
+                of_concurrent_settlements_one_is_stored
+                a_dialogue_is_kept_with_its_partial_token
+                a_dialogue_ends_with_its_token
             }
             finish: {
                 the_first_code_verifies_the_seed
@@ -107,7 +118,40 @@ macro_rules! store_contract {
                 a_step_is_claimed_once
                 a_step_is_claimed_by_one_of_many_sessions
                 a_partial_token_is_spent_once
-                a_guess_and_a_finish_of_one_revision_exclude_each_other
+                a_settlement_and_a_finish_of_one_revision_exclude_each_other
+            }
+            redemptions: {
+                an_acceptance_is_redeemed
+                a_redemption_notes_the_device_when_told
+                a_redemption_is_refused_when_something_moved
+                a_redemption_is_refused_when_its_provider_moved
+                a_partial_token_is_redeemed_once
+                writes_of_one_revision_exclude_each_other
+            }
+            pushes: {
+                a_push_is_read_back
+                a_push_is_seen_in_the_revision
+                a_push_is_refused_when_something_moved
+                of_concurrent_pushes_one_is_started
+                a_push_ends_once
+                a_push_is_collected
+                useless_pushes_are_removed_a_few_at_a_time
+                pushes_end_with_their_user
+            }
+            providers: {
+                the_built_in_providers_are_there
+                a_provider_is_read_back
+                an_id_and_a_name_are_taken_once
+                of_many_who_name_a_provider_alike_one_does
+                a_provider_is_replaced
+                a_replacement_is_refused_when_something_moved
+                of_concurrent_replacements_one_is_written
+                a_provider_is_removed_unless_it_is_due
+            }
+            provider_lists: {
+                providers_are_listed_in_every_order
+                a_range_of_providers_includes_both_ends
+                providers_are_found_by_everything_that_names_them
             }
             tokens: {
                 nobody_bears_an_unknown_token
@@ -126,6 +170,7 @@ macro_rules! store_contract {
                 an_exemption_ends_with_its_user
                 another_provider_ends_partial_tokens
                 the_same_or_no_provider_ends_nothing
+                settings_name_a_provider_that_is_there
                 concurrent_settings_do_not_mix
             }
             lists: {
@@ -157,6 +202,16 @@ macro_rules! store_contract {
                 no_session_starts_past_a_removal
                 no_session_starts_past_a_new_password
                 all_at_once_ends_well
+            }
+            redemption_races: {
+                no_redemption_passes_the_end_of_a_session
+                no_redemption_passes_a_disabling
+                no_redemption_passes_a_removal
+                no_redemption_passes_a_new_password
+                no_redemption_passes_a_reset
+                no_redemption_passes_another_provider
+                no_redemption_passes_a_replaced_provider
+                a_removal_and_a_setting_exclude_each_other
             }
         }
     };
@@ -222,10 +277,16 @@ mod tests {
             include_str!("contract/first_factors.rs"),
             include_str!("contract/keys.rs"),
             include_str!("contract/lists.rs"),
+            include_str!("contract/provider_lists.rs"),
+            include_str!("contract/providers.rs"),
+            include_str!("contract/pushes.rs"),
             include_str!("contract/races.rs"),
+            include_str!("contract/redemption_races.rs"),
+            include_str!("contract/redemptions.rs"),
             include_str!("contract/second_factors.rs"),
             include_str!("contract/session_starts.rs"),
             include_str!("contract/settings.rs"),
+            include_str!("contract/settlements.rs"),
             include_str!("contract/tokens.rs"),
         ] {
             for (_, rest) in file

@@ -22,11 +22,12 @@ pub mod contract;
 pub use error::StoreError;
 pub use list::{ListOrder, ListQuery, Listing};
 pub use model::{
-    AdminMfa, AdminMfaChange, Bearer, Canary, DeviceLane, ExemptionEntry, FactorReset, Finish,
-    NewUser, PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed, Sealed, SecondFactor,
-    SeedState, SeedSummary, SessionStart, StoredSeed, search_text,
+    AdminMfa, AdminMfaChange, Bearer, Canary, DeviceLane, DialogueChange, ExemptionEntry,
+    FactorReset, Finish, NewUser, PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed,
+    ProviderVersion, PushStart, Redemption, Sealed, SecondFactor, SeedState, SeedSummary,
+    SessionStart, Settlement, StoredProvider, StoredSeed, provider_search_text, search_text,
 };
 pub use traits::{
-    Accounts, Claim, Creation, FirstFactors, Health, Keys, SecondFactors, Settings, Store, Swap,
-    Tokens,
+    Accounts, Claim, Creation, FirstFactors, Health, Keys, MfaProviders, Pushes, Redeeming,
+    Removal, Replacement, SecondFactors, Settings, Store, Swap, Tokens,
 };

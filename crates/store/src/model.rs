@@ -5,8 +5,9 @@ use vestibule_engine::attempt::StepToClaim;
 use vestibule_engine::mfa::Exemption;
 use vestibule_engine::password::{Device, Lane};
 use vestibule_engine::{
-    DeviceId, DistinguishedName, GuessBudget, MfaProviderId, NameKey, NewToken, SeedId, SessionId,
-    Timestamp, TokenRecord, TotpStep, User, UserId, UserName,
+    Acceptance, DeviceId, DistinguishedName, GuessBudget, MfaProvider, MfaProviderId, NameKey,
+    NewToken, Push, SeedId, SessionId, Timestamp, TokenHash, TokenRecord, TotpStep, User, UserId,
+    UserName,
 };
 
 /// A password hash in PHC form. It does not print.
@@ -106,13 +107,24 @@ pub struct Bearer {
     /// Its user.
     pub user: User,
     /// The provider of second factors for administrators, if there is one.
-    pub provider: Option<MfaProviderId>,
+    pub provider: Option<ProviderVersion>,
     /// Whether the settings exempt the user.
     pub exemption: Exemption,
     /// The user's second factor.
     pub factor: SecondFactor,
+    /// The sealed RADIUS dialogue of the token, if one is under way.
+    pub dialogue: Option<Sealed>,
     /// The last completed sign-in from the token's device, if it was within memory.
     pub device_completed: Option<Timestamp>,
+}
+
+/// Which provider, as it was configured at some moment.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct ProviderVersion {
+    /// The provider.
+    pub id: MfaProviderId,
+    /// Its revision.
+    pub revision: u64,
 }
 
 /// A user's second factor. Who never had one has the default: revision 0, no seed.
@@ -177,13 +189,74 @@ pub struct Finish {
     /// The step to claim.
     pub claim: StepToClaim,
     /// The partial token, which becomes…
-    pub partial: vestibule_engine::TokenHash,
+    pub partial: TokenHash,
     /// …this one, in the same row.
     pub verified: NewToken,
     /// The seed sealed anew as verified, when this code verifies it.
     pub verified_seed: Option<Sealed>,
     /// When; also noted for the device, unless `None`: it was noted lately.
     pub device_completed: Option<Timestamp>,
+}
+
+/// A new budget, and what becomes of the session's RADIUS dialogue and its partial token.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// Whose second factor.
+    pub user: UserId,
+    /// The session, which must have a partial token.
+    pub session: SessionId,
+    /// The revision that the second factor must still have.
+    pub revision: u64,
+    /// The budget to store.
+    pub budget: GuessBudget,
+    /// What becomes of the dialogue.
+    pub dialogue: DialogueChange,
+    /// Whether the partial token ends with it, in the same transaction.
+    pub ends_token: bool,
+}
+
+/// What becomes of a RADIUS dialogue.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum DialogueChange {
+    /// It stays as it is.
+    Keep,
+    /// It ends.
+    End,
+    /// This one takes its place.
+    Store(Sealed),
+}
+
+/// An Access-Accept, and all that follows from it.
+#[derive(Clone, Debug)]
+pub struct Redemption {
+    /// What is redeemed.
+    pub acceptance: Acceptance,
+    /// The partial token, which becomes…
+    pub partial: TokenHash,
+    /// …this one, in the same row; its dialogue ends.
+    pub verified: NewToken,
+    /// When; also noted for the device, unless `None`: it was noted lately.
+    pub device_completed: Option<Timestamp>,
+}
+
+/// A push that is about to be sent.
+#[derive(Clone, Debug)]
+pub struct PushStart {
+    /// The push; its session must have a partial token.
+    pub push: Push,
+    /// The revision that the user's second factor must still have; it grows.
+    pub revision: u64,
+}
+
+/// A provider of second factors with its secrets.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoredProvider {
+    /// The provider.
+    pub provider: MfaProvider,
+    /// The sealed RADIUS secret.
+    pub shared_secret: Option<Sealed>,
+    /// The sealed secret of the first request of a challenge or a push.
+    pub challenge_secret: Option<Sealed>,
 }
 
 /// What an administrator's reset of a second factor found.
@@ -232,6 +305,16 @@ pub struct AdminMfaChange {
     /// Who is let off: the text as written, and the key of the local user that it names. The
     /// store binds each to the user who bears the name now.
     pub exempted: Vec<(String, Option<NameKey>)>,
+}
+
+/// What a provider can be found by: name, notes, tags and id, in lower case.
+pub fn provider_search_text(provider: &MfaProvider) -> String {
+    let mut text = format!("{}\n{}\n{}", provider.name, provider.notes, provider.id);
+    for tag in &provider.tags {
+        text.push('\n');
+        text.push_str(tag);
+    }
+    text.to_lowercase()
 }
 
 /// What a user can be found by: name, notes, tags, id and distinguished name, in lower case.

@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use vestibule_engine::{
-    ClaimedStep, NameKey, NewToken, SessionId, Timestamp, TokenHash, User, UserId, WrongGuess,
+    ClaimedStep, MfaProvider, MfaProviderId, NameKey, NewToken, Push, PushId, PushOutcome,
+    Redeemed, SessionId, Timestamp, TokenHash, User, UserId,
 };
 
 use crate::{
     AdminMfa, AdminMfaChange, Bearer, Canary, FactorReset, Finish, ListQuery, Listing, NewUser,
-    PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed, SeedSummary, SessionStart,
-    StoreError,
+    PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed, PushStart, Redemption,
+    SeedSummary, SessionStart, Settlement, StoreError, StoredProvider,
 };
 
 /// What became of a compare-and-set.
@@ -31,6 +32,40 @@ pub enum Claim {
     Moved,
 }
 
+/// What became of an acceptance.
+#[derive(Debug)]
+#[must_use]
+pub enum Redeeming {
+    /// This call, and no other, has spent the partial token: rotated and committed.
+    Fresh(Redeemed),
+    /// Something is not as it was read; nothing is written.
+    Moved,
+}
+
+/// What became of a change to an object.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Replacement {
+    /// It is as wished.
+    Done,
+    /// It is not as it was read, or gone; nothing is written.
+    Moved,
+    /// Another one has its name, in some spelling; nothing is written.
+    NameTaken,
+}
+
+/// What became of an object to be deleted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Removal {
+    /// It is gone.
+    Removed,
+    /// There was none.
+    Missing,
+    /// Something refers to it; it stays.
+    InUse,
+}
+
 /// What became of a new object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
@@ -45,11 +80,22 @@ pub enum Creation {
 
 /// Everything that the service asks.
 pub trait Store:
-    Accounts + FirstFactors + Health + Keys + SecondFactors + Settings + Tokens
+    Accounts + FirstFactors + Health + Keys + MfaProviders + Pushes + SecondFactors + Settings + Tokens
 {
 }
 
-impl<T: Accounts + FirstFactors + Health + Keys + SecondFactors + Settings + Tokens> Store for T {}
+impl<T> Store for T where
+    T: Accounts
+        + FirstFactors
+        + Health
+        + Keys
+        + MfaProviders
+        + Pushes
+        + SecondFactors
+        + Settings
+        + Tokens
+{
+}
 
 /// Passwords.
 #[async_trait]
@@ -86,10 +132,10 @@ pub trait SecondFactors: Send + Sync {
     /// `Moved` when the revision is another, a verified seed is there, or the user is gone.
     async fn propose_seed(&self, seed: &ProposedSeed) -> Result<Swap, StoreError>;
 
-    /// Counts a wrong guess: stores its budget, and deletes the session's partial token if it says
-    /// so; the revision grows. `Moved` when the revision is another, or the session has no partial
-    /// token any more.
-    async fn count_guess(&self, guess: &WrongGuess) -> Result<Swap, StoreError>;
+    /// Stores a new budget, and does to the dialogue and the partial token of the session what the
+    /// settlement says; the revision grows. `Moved` when the revision is another, or the session
+    /// has no partial token any more.
+    async fn settle(&self, settlement: &Settlement) -> Result<Swap, StoreError>;
 
     /// Claims the step, stores the budget, verifies the seed if it is new, rotates the partial
     /// token in its row and notes the device: all or nothing; the revision grows.
@@ -99,12 +145,65 @@ pub trait SecondFactors: Send + Sync {
     /// the seed is another, the step is not later than the last one, or the partial token is gone.
     async fn finish(&self, finish: &Finish) -> Result<Claim, StoreError>;
 
+    /// Redeems an Access-Accept: stores the budget, rotates the partial token in its row, ends its
+    /// dialogue and notes the device: all or nothing; the revision grows.
+    ///
+    /// Of concurrent calls for one partial token at most one gets [`Redeeming::Fresh`]. `Moved` when
+    /// the revision is another, the partial token is gone, or the provider is not the one of the
+    /// settings any more, as it was configured.
+    async fn redeem(&self, redemption: &Redemption) -> Result<Redeeming, StoreError>;
+
     /// Deletes a user's seed, makes the budget full again and ends the user's partial tokens; the
     /// revision grows, and never starts again.
     async fn reset_factor(&self, user: UserId) -> Result<FactorReset, StoreError>;
 
     /// Users with a seed. Ordered by the user's name, whatever the order asked for.
     async fn seeds(&self, query: &ListQuery) -> Result<Listing<SeedSummary>, StoreError>;
+}
+
+/// Pushes.
+#[async_trait]
+pub trait Pushes: Send + Sync {
+    /// All pushes of a user that are kept, in the order in which they were started.
+    async fn pushes(&self, user: UserId) -> Result<Vec<Push>, StoreError>;
+
+    /// One push, if it is kept.
+    async fn push(&self, push: PushId) -> Result<Option<Push>, StoreError>;
+
+    /// Stores a push before it is sent; the revision of the user's second factor grows. `Moved`
+    /// when that is another, or the session has no partial token any more: whoever decided on what
+    /// they had read before somebody else began a push decides again.
+    async fn start_push(&self, start: &PushStart) -> Result<Swap, StoreError>;
+
+    /// Stores the outcome of a push, unless it has one or is gone.
+    async fn end_push(&self, push: PushId, outcome: PushOutcome) -> Result<(), StoreError>;
+
+    /// Notes that its session has heard of the outcome of a push.
+    async fn collect_push(&self, push: PushId) -> Result<(), StoreError>;
+
+    /// Removes at most `most` pushes that are of no use any more (see [`Push::useless_from`]); how
+    /// many it removed.
+    async fn remove_useless_pushes(&self, now: Timestamp, most: u32) -> Result<u64, StoreError>;
+}
+
+/// Providers of second factors. The two that are built in are there from the beginning.
+#[async_trait]
+pub trait MfaProviders: Send + Sync {
+    /// A provider with its secrets.
+    async fn provider(&self, id: MfaProviderId) -> Result<Option<StoredProvider>, StoreError>;
+
+    /// Providers.
+    async fn providers(&self, query: &ListQuery) -> Result<Listing<MfaProvider>, StoreError>;
+
+    /// Makes a provider.
+    async fn add_provider(&self, new: &StoredProvider) -> Result<Creation, StoreError>;
+
+    /// Replaces a provider, whose revision must be one less than the new one's. Its id and the
+    /// time it was made stay what they are.
+    async fn replace_provider(&self, new: &StoredProvider) -> Result<Replacement, StoreError>;
+
+    /// Deletes a provider, unless it is the one of the settings.
+    async fn remove_provider(&self, id: MfaProviderId) -> Result<Removal, StoreError>;
 }
 
 /// Tokens.
@@ -188,7 +287,8 @@ pub trait Settings: Send + Sync {
 
     /// Replaces them, binding each exemption to the user who bears its name now. When another
     /// provider becomes due, the partial tokens of all who are not exempt by the new list end.
-    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<AdminMfa, StoreError>;
+    /// `None` when there is no such provider; nothing is written.
+    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<Option<AdminMfa>, StoreError>;
 }
 
 /// What shows that the master key is the right one.

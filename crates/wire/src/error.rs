@@ -29,6 +29,7 @@ pub mod messages {
     pub const WRONG_PASSWORD: &str = "Invalid username or password.";
     pub const WRONG_OTP: &str =
         "Invalid one-time password. Please make sure the time on your device is correct.";
+    pub const NO_CHALLENGE: &str = "There is no open challenge. Start the second factor again.";
     pub const FORBIDDEN: &str = "You don't have permission to access this resource.";
     pub const SECOND_FACTOR_DUE: &str =
         "Administrative authorization requires two-factor authentication.";

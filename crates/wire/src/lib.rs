@@ -21,6 +21,7 @@ pub use list::{FilterBy, List};
 pub use login::{LoginResponse, LoginUser, Privilege, Scope, SignIn};
 pub use provider::{
     IdentityProviderName, IdentityProviderNames, IdentityProviderType, MfaProvider,
+    MfaProviderInput, MfaProviderTestResult, RadiusSettings,
 };
 pub use second_factor::{FinishOtp, InitializeOtp, InitializeOtpResponse, InputType};
 pub use seed::OtpSeed;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::InputType;
+use crate::{DateTime, Hidden, InputType};
 
 /// The answer of `GET /identity-providers/names`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -47,6 +47,10 @@ pub struct MfaProvider {
     pub name: String,
     /// What administrators wrote down.
     pub notes: String,
+    /// When it was made.
+    pub created: DateTime,
+    /// When it was last edited.
+    pub updated: DateTime,
     /// Labels.
     pub tags: Vec<String>,
     /// `Radius`, `DefaultTimeBased` or `Fido2`.
@@ -54,4 +58,236 @@ pub struct MfaProvider {
     pub kind: String,
     /// How answers are shown.
     pub input_type: InputType,
+    /// What only a `Radius` provider has.
+    #[serde(flatten)]
+    pub radius: Option<RadiusSettings>,
+}
+
+/// What only a `Radius` provider has. Its secrets are never shown.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RadiusSettings {
+    /// Names or addresses of the servers.
+    pub hostnames: Vec<String>,
+    /// The UDP port of all of them.
+    pub port: u16,
+    /// `PAP` or `CHAP`.
+    pub authentication_protocol: String,
+    /// For how long a request may take, in seconds.
+    pub timeout: u64,
+    /// `OneFactor`, `Challenge` or `Push`.
+    pub mode: String,
+    /// Whether the first request carries the user's password.
+    pub use_user_password: bool,
+    /// Whether answers without Message-Authenticator are discarded. An extension of ours, as is
+    /// all that follows.
+    pub require_message_authenticator: bool,
+    /// NAS-Identifier of the requests, if it is not the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nas_identifier: Option<String>,
+    /// The address that requests are sent from, if the system does not choose it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_address: Option<String>,
+    /// Whether the servers answer Status-Server.
+    pub status_server: bool,
+}
+
+/// The body of `POST /mfa-providers`, of `PUT /mfa-providers/{id}` and of
+/// `POST /mfa-providers/test`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct MfaProviderInput {
+    /// The id.
+    pub id: Option<String>,
+    /// The name.
+    pub name: Option<String>,
+    /// What administrators wrote down.
+    pub notes: Option<String>,
+    /// Labels.
+    pub tags: Option<Vec<String>>,
+    /// `Radius`, `DefaultTimeBased` or `Fido2`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// `Masked`, `Numeric` or `Text`.
+    pub input_type: Option<String>,
+    /// Names or addresses of the servers.
+    pub hostnames: Option<Vec<String>>,
+    /// The UDP port; any JSON number.
+    pub port: Option<f64>,
+    /// The secret that is shared with the servers.
+    pub shared_secret: Option<Hidden>,
+    /// `PAP` or `CHAP`.
+    pub authentication_protocol: Option<String>,
+    /// For how long a request may take, in seconds; any JSON number.
+    pub timeout: Option<f64>,
+    /// `OneFactor`, `Challenge` or `Push`.
+    pub mode: Option<String>,
+    /// Whether the first request carries the user's password.
+    pub use_user_password: Option<bool>,
+    /// What the first request carries otherwise.
+    pub challenge_shared_secret: Option<Hidden>,
+    /// Whether answers without Message-Authenticator are discarded.
+    pub require_message_authenticator: Option<bool>,
+    /// NAS-Identifier of the requests; empty for the usual one.
+    pub nas_identifier: Option<String>,
+    /// The address that requests are sent from; empty to have the system choose it.
+    pub source_address: Option<String>,
+    /// Whether the servers answer Status-Server.
+    pub status_server: Option<bool>,
+}
+
+/// What a test of a provider found.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct MfaProviderTestResult {
+    /// Whether it works.
+    pub success: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What to think of although it works. An extension of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn built_in() -> MfaProvider {
+        MfaProvider {
+            id: "03542d1e-733c-4c43-a567-d28fbc4649a7".to_owned(),
+            name: "N".to_owned(),
+            notes: String::new(),
+            created: DateTime::from_micros(0),
+            updated: DateTime::from_micros(0),
+            tags: Vec::new(),
+            kind: "DefaultTimeBased".to_owned(),
+            input_type: InputType::Numeric,
+            radius: None,
+        }
+    }
+
+    fn radius() -> MfaProvider {
+        MfaProvider {
+            kind: "Radius".to_owned(),
+            radius: Some(RadiusSettings {
+                hostnames: vec!["mfa.company.com".to_owned()],
+                port: 1812,
+                authentication_protocol: "CHAP".to_owned(),
+                timeout: 6,
+                mode: "Challenge".to_owned(),
+                use_user_password: false,
+                require_message_authenticator: true,
+                nas_identifier: None,
+                source_address: None,
+                status_server: false,
+            }),
+            ..built_in()
+        }
+    }
+
+    #[track_caller]
+    fn check(provider: &MfaProvider, keys: &[&str]) {
+        let written = serde_json::to_string(provider).unwrap();
+        assert!(!written.contains("null"), "{written}");
+        let value: Value = serde_json::from_str(&written).unwrap();
+        let mut expected = vec![
+            "id",
+            "name",
+            "notes",
+            "created",
+            "updated",
+            "tags",
+            "type",
+            "inputType",
+        ];
+        expected.extend(keys);
+        expected.sort_unstable();
+        let mut found: Vec<_> = value.as_object().unwrap().keys().collect();
+        found.sort_unstable();
+        assert_eq!(found, expected);
+        let read: MfaProvider = serde_json::from_str(&written).unwrap();
+        assert_eq!(read, *provider);
+    }
+
+    #[test]
+    fn a_built_in_provider_has_nothing_of_radius() {
+        check(&built_in(), &[]);
+    }
+
+    #[test]
+    fn a_radius_provider_is_written_without_nulls_and_points() {
+        let always = [
+            "hostnames",
+            "port",
+            "authenticationProtocol",
+            "timeout",
+            "mode",
+            "useUserPassword",
+            "requireMessageAuthenticator",
+            "statusServer",
+        ];
+        check(&radius(), &always);
+        let written = serde_json::to_value(radius()).unwrap();
+        assert_eq!(
+            (&written["port"], &written["timeout"]),
+            (&json!(1812), &json!(6))
+        );
+        let mut full = radius();
+        if let Some(settings) = &mut full.radius {
+            settings.nas_identifier = Some("nas".to_owned());
+            settings.source_address = Some("192.0.2.1".to_owned());
+        }
+        check(
+            &full,
+            &[&always[..], &["nasIdentifier", "sourceAddress"]].concat(),
+        );
+    }
+
+    #[test]
+    fn what_is_written_can_be_read_as_input() {
+        let written = serde_json::to_string(&radius()).unwrap();
+        let input: MfaProviderInput = serde_json::from_str(&written).unwrap();
+        assert_eq!((input.port, input.timeout), (Some(1812.0), Some(6.0)));
+        assert_eq!(input.kind.as_deref(), Some("Radius"));
+        assert!(input.shared_secret.is_none());
+    }
+
+    #[test]
+    fn secrets_of_an_input_do_not_print() {
+        let body = json!({ "sharedSecret": "hunter2", "challengeSharedSecret": "hunter3" });
+        let input: MfaProviderInput = serde_json::from_value(body).unwrap();
+        assert!(!format!("{input:?}").contains("hunter"), "{input:?}");
+    }
+
+    #[track_caller]
+    fn check_input(body: &Value, read: bool) {
+        let input = serde_json::from_value::<MfaProviderInput>(body.clone());
+        assert_eq!(input.is_ok(), read, "{body}");
+    }
+
+    #[test]
+    fn only_a_wrong_json_type_is_refused() {
+        check_input(&json!({}), true);
+        check_input(
+            &json!({ "name": null, "port": null, "hostnames": null }),
+            true,
+        );
+        check_input(&json!({ "port": 1812.5, "timeout": -1, "mode": "x" }), true);
+        check_input(&json!({ "created": 7, "updated": {}, "readOnly": 1 }), true);
+        for bad in [
+            json!({ "port": "1812" }),
+            json!({ "timeout": true }),
+            json!({ "hostnames": "a" }),
+            json!({ "hostnames": [null] }),
+            json!({ "tags": [1] }),
+            json!({ "useUserPassword": "true" }),
+            json!({ "sharedSecret": 1 }),
+            json!({ "statusServer": 1 }),
+            json!({ "mode": 1 }),
+        ] {
+            check_input(&bad, false);
+        }
+    }
 }

@@ -139,7 +139,14 @@ impl World {
                     Refusal::Waiting => assert!(budget.is_waiting(now), "no wait was due"),
                     Refusal::Closed => assert!(budget.may_be_closed(), "nothing has closed it"),
                     Refusal::Contended => assert!(about.moves > 16, "after {}", about.moves),
-                    Refusal::WrongCode | Refusal::TokenEnded => {
+                    Refusal::WrongCode
+                    | Refusal::TokenEnded
+                    | Refusal::Rejected
+                    | Refusal::TooManyRounds
+                    | Refusal::CannotAsk
+                    | Refusal::NoDialogue
+                    | Refusal::ForeignState
+                    | Refusal::ProviderChanged => {
                         panic!("{refusal:?} of a judgement")
                     }
                     Refusal::Replayed
@@ -312,7 +319,7 @@ fn parts(transition: Transition) -> (Option<Attempt>, Effect) {
     (next, effect)
 }
 
-const fn name(refusal: Refusal) -> &'static str {
+fn name(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::WrongCode => "wrong code",
         Refusal::Replayed => "replayed",
@@ -323,5 +330,11 @@ const fn name(refusal: Refusal) -> &'static str {
         Refusal::SeedExpired => "seed expired",
         Refusal::TokenEnded => "token ended",
         Refusal::Contended => "contended",
+        Refusal::Rejected
+        | Refusal::TooManyRounds
+        | Refusal::CannotAsk
+        | Refusal::NoDialogue
+        | Refusal::ForeignState
+        | Refusal::ProviderChanged => panic!("{refusal:?} of a code that no server judges"),
     }
 }

@@ -164,7 +164,8 @@ impl Store {
         let factor = self.factors.entry(user).or_default();
         *factor = Factor {
             revision: factor.revision + 1,
-            ..Factor::default()
+            budget: factor.budget.reset(),
+            seed: None,
         };
         self.tokens
             .retain(|_, token| token.user != user || token.kind != TokenKind::Partial);

@@ -30,8 +30,10 @@ pub(super) async fn put(
     let privilege = (PrivilegeType::Edit, Target::GlobalSetting);
     let (caller, input): (_, wire::AdminMfaSettingsInput) =
         admit(&app, &token, privilege, body).await?;
-    let exempted = input.exempted_users.unwrap_or_default();
-    let update = AdminMfaUpdate::new(input.provider_id.as_deref(), &exempted)?;
+    let update = AdminMfaUpdate {
+        provider: input.provider_id,
+        exempted: input.exempted_users.unwrap_or_default(),
+    };
     app.service.set_admin_mfa(&caller, update).await?;
     Ok(StatusCode::NO_CONTENT)
 }

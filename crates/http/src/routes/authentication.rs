@@ -4,8 +4,11 @@ use axum::extract::State;
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::{Extension, Json};
-use vestibule_engine::{FieldErrors, Otp};
-use vestibule_service::{Credentials, ServiceError};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use vestibule_engine::FieldErrors;
+use vestibule_engine::invalid::Fields;
+use vestibule_service::{Credentials, SecondFactorAnswer};
 use vestibule_wire as wire;
 
 use crate::App;
@@ -40,29 +43,35 @@ pub(super) async fn login(
 
 pub(super) async fn initialize_otp(
     State(app): State<App>,
+    Extension(Client(address)): Extension<Client>,
     BearerToken(token): BearerToken,
     uri: Uri,
     headers: HeaderMap,
     body: RawBody,
 ) -> ApiResult<Json<wire::InitializeOtpResponse>> {
     let bearer = app.service.due_bearer(&token).await?;
-    // The password is for RADIUS servers; no provider here wants it.
-    let wire::InitializeOtp { user_password: _ } = body.json_if_any().await?;
-    let initialized = app
+    let wire::InitializeOtp { user_password } = body.json_if_any().await?;
+    let started = app
         .service
-        .initialize(bearer, &host(&uri, &headers))
+        .initialize(
+            bearer,
+            &host(&uri, &headers),
+            user_password.map(convert::secret),
+            address,
+        )
         .await?;
-    Ok(Json(convert::initialized(&initialized)))
+    Ok(Json(convert::started(&started)))
 }
 
 pub(super) async fn finish_otp(
     State(app): State<App>,
+    Extension(Client(address)): Extension<Client>,
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::LoginResponse>> {
     let bearer = app.service.due_bearer(&token).await?;
-    let otp = otp(body.json().await?)?;
-    let signed_in = app.service.finish(bearer, otp).await?;
+    let answer = answer(body.json().await?)?;
+    let signed_in = app.service.finish(bearer, answer, address).await?;
     Ok(Json(convert::signed_in(&signed_in, &app.site)))
 }
 
@@ -91,16 +100,31 @@ fn credentials(body: wire::SignIn) -> Result<Credentials, FieldErrors> {
     )
 }
 
-fn otp(body: wire::FinishOtp) -> Result<Otp, ServiceError> {
-    let refuse = |message| Err(FieldErrors::one("otp", message).into());
-    match body.otp {
-        None => refuse("may not be null"),
-        Some(otp) if otp.expose().is_empty() => refuse("may not be empty"),
-        Some(otp) if otp.expose().chars().count() > LONGEST_OTP => {
-            refuse("may not be longer than 256 characters")
+fn answer(body: wire::FinishOtp) -> Result<SecondFactorAnswer, FieldErrors> {
+    let mut fields = Fields::default();
+    let otp = fields.required("otp", body.otp);
+    let otp = otp.and_then(|otp| {
+        let checked = match otp.expose().chars().count() {
+            0 => Err("may not be empty"),
+            1..=LONGEST_OTP => Ok(convert::secret(otp)),
+            _ => Err("may not be longer than 256 characters"),
+        };
+        fields.check("otp", checked)
+    });
+    // Some clients send an empty one where there is none.
+    let state = match body.state.filter(|state| !state.expose().is_empty()) {
+        None => Some(None),
+        Some(state) => {
+            let decoded = STANDARD.decode(state.expose()).map(Some);
+            fields.check("state", decoded.or(Err("is not base64")))
         }
-        Some(otp) => Ok(Otp::new(convert::secret(otp))),
-    }
+    };
+    fields.finish(|| {
+        Some(SecondFactorAnswer {
+            otp: otp?,
+            state: state?,
+        })
+    })
 }
 
 /// The host that the client believes to talk to, without the port, for the label of its

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::{Instant, interval};
 use vestibule_engine::Secret;
+use vestibule_wire::messages;
 
 use super::prompt::Prompt;
 use super::{LoginError, qr};
@@ -20,6 +21,8 @@ const ROUNDS: u32 = 20;
 const DUMMY: &str = "push";
 /// How long an answer may take when nobody has to be waited for.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// The longest that a provider may let its servers take, and the way there and back.
+const LONGEST_CHALLENGE: Duration = Duration::from_secs(320);
 /// What is added to the time that the server gives, for the way there and back.
 const SLACK: Duration = Duration::from_secs(20);
 
@@ -30,7 +33,9 @@ pub(super) async fn show(
     partial: &Secret<String>,
     password: &Secret<String>,
 ) -> Result<Secret<String>, LoginError> {
-    let challenge = client.initialize(partial).await?;
+    let challenge = client
+        .initialize(partial, password, LONGEST_CHALLENGE)
+        .await?;
     match challenge.kind {
         Kind::Push => wait_for_approval(client, partial, password, &challenge).await,
         Kind::Secret => {
@@ -86,6 +91,10 @@ async fn ask(
             Err(error) => return Err(error.into()),
         };
         match (&refusal.reason, challenge.kind) {
+            // Whatever is typed now, there is nothing that it could answer.
+            (Some(reason), _) if reason == messages::NO_CHALLENGE => {
+                return Err(LoginError::Refused(reason.clone()));
+            }
             // The server asks something else before it decides.
             (Some(reason), Kind::Challenge) if *reason != refusal.message => {
                 question = Some(printable(reason));

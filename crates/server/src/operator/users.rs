@@ -99,12 +99,17 @@ fn explain(error: ServiceError) -> OperatorError {
         }
         other @ (ServiceError::SignInRefused(_)
         | ServiceError::SecondFactorRefused(_)
+        | ServiceError::SecondFactorAskedAgain { .. }
+        | ServiceError::AuthenticationServerSilent
+        | ServiceError::AcceptedTooEarly { .. }
+        | ServiceError::TooManyPushes { .. }
         | ServiceError::SecondFactorNotDue
         | ServiceError::SecondFactorDue { .. }
         | ServiceError::EnrolmentOver
         | ServiceError::TokenRefused(_)
         | ServiceError::Forbidden
         | ServiceError::NotFound(_)
+        | ServiceError::Conflict(_)
         | ServiceError::TooManyFailures { .. }
         | ServiceError::Unavailable(_)
         | ServiceError::Bug { .. }) => other.into(),

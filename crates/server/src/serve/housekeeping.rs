@@ -25,6 +25,7 @@ pub(super) async fn keep_house(
     loop {
         rounds.tick().await;
         remove_expired(&service).await;
+        remove_useless_pushes(&service).await;
         forget_devices(&service).await;
         password.forget_if_changed(&store).await;
     }
@@ -36,6 +37,16 @@ async fn remove_expired(service: &Service) {
         Err(error) => {
             let error: &dyn std::error::Error = &error;
             warn!(error, "Expired tokens stay for now: they cannot be removed");
+        }
+    }
+}
+
+async fn remove_useless_pushes(service: &Service) {
+    match in_batches(|| service.remove_useless_pushes(BATCH)).await {
+        Ok(removed) => debug!(removed, "Old pushes removed"),
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            warn!(error, "Old pushes stay for now: they cannot be removed");
         }
     }
 }

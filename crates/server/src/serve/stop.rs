@@ -35,8 +35,14 @@ impl Signals {
         }
     }
 
-    /// Waits for the first signal and has the server finish; the second ends the program.
-    pub(super) async fn stop<A: Address>(mut self, readiness: Readiness, server: Handle<A>) {
+    /// Waits for the first signal and has the server finish, while `stopping` ends what it waits
+    /// for; the second signal ends the program.
+    pub(super) async fn stop<A: Address>(
+        mut self,
+        readiness: Readiness,
+        server: Handle<A>,
+        stopping: impl Future<Output = ()>,
+    ) {
         self.next().await;
         info!(
             connections = server.connection_count(),
@@ -44,7 +50,13 @@ impl Signals {
         );
         readiness.stop();
         server.graceful_shutdown(Some(GRACE));
-        self.next().await;
+        let second = self.next();
+        tokio::pin!(second);
+        tokio::select! {
+            biased;
+            () = &mut second => {}
+            () = stopping => second.await,
+        }
         warn!("Stopped by a second signal: requests under way are lost");
         std::process::exit(Exit::Failure.code().into());
     }

@@ -11,13 +11,13 @@ use vestibule_engine::password::{Lane, PasswordFailures};
 use vestibule_engine::token::{Lifetimes, admit};
 use vestibule_engine::{
     Attempt, DeviceId, Effect, Input, NameKey, NewToken, Otp, Seed, SeedId, SessionId, Timestamp,
-    Token, TokenHash, TotpStep, User, UserId, UserName, WrongGuess,
+    Token, TokenHash, TotpStep, User, UserId, UserName,
 };
 
 use super::checks::claim;
 use crate::{
-    Bearer, Creation, DeviceLane, Finish, NewUser, PasswordHash, ProposedSeed, Sealed, SeedState,
-    SessionStart, Store, Swap,
+    Bearer, Creation, DeviceLane, DialogueChange, Finish, NewUser, PasswordHash, ProposedSeed,
+    Sealed, SeedState, SessionStart, Settlement, Store, Swap,
 };
 
 pub(super) type Shared = Arc<dyn Store>;
@@ -202,12 +202,13 @@ impl Actor {
     }
 
     /// What a wrong code costs a bearer who stands like this.
-    pub(super) fn guess(self, bearer: &Bearer) -> WrongGuess {
-        WrongGuess {
+    pub(super) fn guess(self, bearer: &Bearer) -> Settlement {
+        Settlement {
             user: self.user,
             session: self.session(),
             revision: bearer.factor.revision,
             budget: bearer.factor.budget.after_failure(at(0)),
+            dialogue: DialogueChange::Keep,
             ends_token: false,
         }
     }

@@ -3,10 +3,13 @@
 use std::fmt::Write as _;
 use std::future::Future;
 
-use vestibule_engine::TokenHash;
+use vestibule_engine::{GuessBudget, TokenHash};
 
 use super::cast::{Actor, Shared};
-use crate::{Claim, Finish, ListQuery, PasswordHash, StoreError, Swap};
+use crate::{
+    AdminMfa, AdminMfaChange, Claim, Finish, ListQuery, PasswordHash, Redeeming, Redemption,
+    StoreError, Swap,
+};
 
 /// A finish, with an answer that compares.
 pub(super) async fn claim(store: &Shared, finish: &Finish) -> Result<Swap, StoreError> {
@@ -14,6 +17,33 @@ pub(super) async fn claim(store: &Shared, finish: &Finish) -> Result<Swap, Store
         Claim::Fresh(_) => Swap::Done,
         Claim::Moved => Swap::Moved,
     })
+}
+
+/// A redemption, with an answer that compares.
+pub(super) async fn redeem(store: &Shared, redemption: &Redemption) -> Result<Swap, StoreError> {
+    Ok(match store.redeem(redemption).await? {
+        Redeeming::Fresh(_) => Swap::Done,
+        Redeeming::Moved => Swap::Moved,
+    })
+}
+
+/// Settings with a provider that is there, or none.
+pub(super) async fn set(store: &Shared, change: &AdminMfaChange) -> AdminMfa {
+    store.set_admin_mfa(change).await.unwrap().unwrap()
+}
+
+/// Checks that nothing is taken from a budget, whichever row of failures it is.
+#[track_caller]
+pub(super) fn check_full(budget: &GuessBudget) {
+    let full = GuessBudget::default();
+    let full = GuessBudget::restore(
+        budget.row(),
+        full.streak(),
+        full.waiting_until(),
+        full.recent().clone(),
+        full.is_closed(),
+    );
+    assert_eq!(*budget, full);
 }
 
 pub(super) async fn is_alive(store: &Shared, token: TokenHash) -> bool {
@@ -39,11 +69,16 @@ pub(super) async fn picture(store: &Shared, actor: Actor) -> String {
             .as_ref()
             .and_then(|standing| standing.password.as_ref());
         let password = password.map(PasswordHash::expose);
-        let _ = writeln!(picture, "{standing:#?} {password:?}");
+        let pushes = store.pushes(user.id).await.unwrap();
+        let _ = writeln!(picture, "{standing:#?} {password:?} {pushes:#?}");
     }
     for k in 0..8 {
         let bearer = store.bearer(&actor.hash(k)).await.unwrap();
         let _ = writeln!(picture, "{k}: {bearer:#?}");
+    }
+    for provider in store.providers(&ListQuery::default()).await.unwrap().items {
+        let stored = store.provider(provider.id).await.unwrap();
+        let _ = writeln!(picture, "{provider:#?} {stored:#?}");
     }
     let seeds = store.seeds(&ListQuery::default()).await.unwrap();
     let settings = store.admin_mfa().await.unwrap();

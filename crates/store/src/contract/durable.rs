@@ -1,11 +1,20 @@
 //! What outlives the process.
 
-use vestibule_engine::mfa::TOTP_PROVIDER;
+use vestibule_engine::PushOutcome;
 
 use super::Durable;
-use super::cast::{Actor, add, at, key, sealed};
-use super::checks::{claim, picture};
-use crate::{AdminMfaChange, Finish, Swap};
+use super::cast::{Actor, Shared, add, at, key, sealed};
+use super::checks::{claim, picture, redeem, set};
+use super::radius_cast::{add_provider, due, replace, replaced};
+use crate::{AdminMfaChange, DialogueChange, Finish, Removal, Settlement, Swap};
+
+async fn pictures_of(store: &Shared, actors: [Actor; 4]) -> Vec<String> {
+    let mut pictures = Vec::new();
+    for actor in actors {
+        pictures.push(picture(store, actor).await);
+    }
+    pictures
+}
 
 /// All that was acknowledged is there when the database is opened again after a process that
 /// ended without closing it.
@@ -21,25 +30,42 @@ pub async fn what_was_acknowledged_is_there_after_a_crash(fixture: &dyn Durable)
     assert_eq!(claim(&store, &finish).await.unwrap(), Swap::Done);
     let three = Actor::sign_in(&store, user, 3).await;
     let guess = three.guess(&three.bearer(&store).await);
-    assert_eq!(store.count_guess(&guess).await.unwrap(), Swap::Done);
+    assert_eq!(store.settle(&guess).await.unwrap(), Swap::Done);
+    let radius = add_provider(&store, 1).await;
+    replace(&store, &replaced(&radius)).await;
     let change = AdminMfaChange {
-        provider: Some(TOTP_PROVIDER),
+        provider: Some(radius.provider.id),
         exempted: vec![("alice".to_owned(), Some(key("alice")))],
     };
-    let _ = store.set_admin_mfa(&change).await.unwrap();
+    set(&store, &change).await;
+    let four = Actor::sign_in(&store, user, 4).await;
+    let settlement = Settlement {
+        dialogue: DialogueChange::Store(sealed(4)),
+        ..four.guess(&four.bearer(&store).await)
+    };
+    assert_eq!(store.settle(&settlement).await.unwrap(), Swap::Done);
+    let five = Actor::sign_in(&store, user, 5).await;
+    let push = five.push(0, 0, five.bearer(&store).await.factor.revision);
+    assert_eq!(store.start_push(&push).await.unwrap(), Swap::Done);
+    let denied = PushOutcome::Denied;
+    store.end_push(push.push.id, denied).await.unwrap();
+    store.collect_push(push.push.id).await.unwrap();
+    let redemption = five.redemption(&five.bearer(&store).await, 1);
+    assert_eq!(redeem(&store, &redemption).await.unwrap(), Swap::Done);
     let canary = store.canary(&sealed(1)).await.unwrap();
-    let pictures = [picture(&store, one).await, picture(&store, three).await];
+    let pictures = pictures_of(&store, [one, three, four, five]).await;
     drop(store);
     fixture.abandon();
 
     let again = fixture.reopen().await;
     assert_eq!(
-        [picture(&again, one).await, picture(&again, three).await],
+        pictures_of(&again, [one, three, four, five]).await,
         pictures
     );
+    assert_eq!(redeem(&again, &redemption).await.unwrap(), Swap::Moved);
     assert_eq!(again.canary(&sealed(2)).await.unwrap(), canary);
-    let four = Actor::sign_in(&again, user, 4).await;
-    let replay = four.finish(&four.bearer(&again).await, 5);
+    let six = Actor::sign_in(&again, user, 6).await;
+    let replay = six.finish(&six.bearer(&again).await, 5);
     assert_eq!(claim(&again, &replay).await.unwrap(), Swap::Moved);
     again.close().await;
 }
@@ -63,6 +89,11 @@ pub async fn every_answer_is_seen_by_another_process(fixture: &dyn Durable) {
         .await
         .unwrap();
     assert_eq!(minted, Swap::Moved);
+    let radius = add_provider(&here, 1).await;
+    replace(&there, &replaced(&radius)).await;
+    set(&here, &due(Some(radius.provider.id))).await;
+    let in_use = there.remove_provider(radius.provider.id).await.unwrap();
+    assert_eq!(in_use, Removal::InUse);
     assert_eq!(picture(&here, alice).await, picture(&there, alice).await);
     there.close().await;
     here.close().await;

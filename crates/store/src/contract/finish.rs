@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use uuid::Uuid;
-use vestibule_engine::{GuessBudget, SeedId, TokenKind};
+use vestibule_engine::{SeedId, TokenKind};
 
 use super::cast::{Actor, Shared, add, at, key, sealed, step};
 use super::checks::{at_once, check_refused, claim, done, is_alive};
@@ -13,7 +13,7 @@ use crate::{Finish, SeedState, Store, Swap};
 pub async fn the_first_code_verifies_the_seed(store: Arc<dyn Store>) {
     let alice = Actor::sign_in(&store, add(&store, 1, "alice").await, 1).await;
     let guess = alice.guess(&alice.bearer(&store).await);
-    assert_eq!(store.count_guess(&guess).await.unwrap(), Swap::Done);
+    assert_eq!(store.settle(&guess).await.unwrap(), Swap::Done);
     assert_eq!(
         store.propose_seed(&alice.proposal(1)).await.unwrap(),
         Swap::Done
@@ -48,7 +48,7 @@ pub async fn a_later_code_claims_its_step(store: Arc<dyn Store>) {
             .unwrap()
             .factor;
         assert_eq!(after.revision, before.revision + 1);
-        assert_eq!(after.budget, GuessBudget::default());
+        assert_eq!(after.budget, before.budget.after_success());
         let seed = after.seed.unwrap();
         assert_eq!(seed.sealed, before.seed.unwrap().sealed);
         assert_eq!(seed.state, SeedState::Verified { last_step: step(n) });
@@ -243,7 +243,7 @@ pub async fn a_partial_token_is_spent_once(store: Arc<dyn Store>) {
 }
 
 /// Of a wrong guess and a right code that rest on one revision, one is written.
-pub async fn a_guess_and_a_finish_of_one_revision_exclude_each_other(store: Arc<dyn Store>) {
+pub async fn a_settlement_and_a_finish_of_one_revision_exclude_each_other(store: Arc<dyn Store>) {
     let mut actors = at_the_door(&store, 40).await.into_iter();
     let mut n = 0;
     while let (Some(guesser), Some(finisher)) = (actors.next(), actors.next()) {
@@ -255,7 +255,7 @@ pub async fn a_guess_and_a_finish_of_one_revision_exclude_each_other(store: Arc<
         let finish = finisher.finish(&finisher.bearer(&store).await, n);
         let (one, two) = (store.clone(), store.clone());
         let (guessed, finished) = tokio::join!(
-            tokio::spawn(async move { one.count_guess(&guess).await }),
+            tokio::spawn(async move { one.settle(&guess).await }),
             tokio::spawn(async move { claim(&two, &finish).await }),
         );
         assert_eq!(done([guessed.unwrap(), finished.unwrap()]), 1);

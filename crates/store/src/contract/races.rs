@@ -7,25 +7,28 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use vestibule_engine::{GuessBudget, TokenHash, UserId};
+use vestibule_engine::{TokenHash, UserId};
 
 use super::cast::{Actor, Shared, add, at};
-use super::checks::{claim, is_alive};
+use super::checks::{check_full, claim, is_alive, redeem, set};
+use super::radius_cast::{due, radius_is_due, replaced};
 use crate::{PasswordHash, Store, StoreError, Swap};
 
 /// How often each race is run.
-const ROUNDS: u64 = 24;
+pub(super) const ROUNDS: u64 = 24;
 /// Beginnings around each end.
-const RIVALS: u64 = 6;
+pub(super) const RIVALS: u64 = 6;
 
-type Write = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+pub(super) type Write = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
-fn write<T>(write: impl Future<Output = Result<T, StoreError>> + Send + 'static) -> Write {
+pub(super) fn write<T>(
+    write: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Write {
     Box::pin(async move { write.await.map(|_| ()) })
 }
 
 /// Starts the end among the rivals, in each round at another place, and waits for all.
-async fn race(round: u64, mut rivals: Vec<Write>, end: Write) {
+pub(super) async fn race(round: u64, mut rivals: Vec<Write>, end: Write) {
     let places = u64::try_from(rivals.len()).unwrap() + 1;
     rivals.insert(usize::try_from(round % places).unwrap(), end);
     let tasks: Vec<_> = rivals.into_iter().map(tokio::spawn).collect();
@@ -34,7 +37,11 @@ async fn race(round: u64, mut rivals: Vec<Write>, end: Write) {
     }
 }
 
-async fn check_dead(store: &Shared, tokens: impl IntoIterator<Item = TokenHash>, round: u64) {
+pub(super) async fn check_dead(
+    store: &Shared,
+    tokens: impl IntoIterator<Item = TokenHash>,
+    round: u64,
+) {
     for (n, token) in tokens.into_iter().enumerate() {
         assert!(!is_alive(store, token).await, "round {round}, token {n}");
     }
@@ -42,7 +49,7 @@ async fn check_dead(store: &Shared, tokens: impl IntoIterator<Item = TokenHash>,
 
 /// How a test ends tokens.
 #[derive(Clone, Copy)]
-enum End {
+pub(super) enum End {
     Session,
     Disabling,
     Removal,
@@ -51,7 +58,7 @@ enum End {
 }
 
 impl End {
-    fn of(self, store: &Shared, actor: Actor) -> Write {
+    pub(super) fn of(self, store: &Shared, actor: Actor) -> Write {
         let store = store.clone();
         let user = actor.user;
         match self {
@@ -67,7 +74,7 @@ impl End {
     }
 }
 
-async fn newcomer(store: &Shared, round: u64) -> UserId {
+pub(super) async fn newcomer(store: &Shared, round: u64) -> UserId {
     add(store, round + 1, &format!("user {round}")).await
 }
 
@@ -140,7 +147,7 @@ async fn finishes_against(store: Shared, end: End) {
                 check_dead(&store, actors.iter().map(|actor| actor.partial()), round).await;
                 let bearer = store.bearer(&enrolled.hash(100)).await.unwrap().unwrap();
                 assert_eq!(bearer.factor.seed, None);
-                assert_eq!(bearer.factor.budget, GuessBudget::default());
+                check_full(&bearer.factor.budget);
             }
             End::Disabling | End::Removal | End::NewPassword => {
                 check_dead(
@@ -238,12 +245,16 @@ pub async fn no_session_starts_past_a_new_password(store: Arc<dyn Store>) {
 /// the removal that comes last leaves nothing.
 pub async fn all_at_once_ends_well(store: Arc<dyn Store>) {
     use vestibule_engine::mfa::{FIDO2_PROVIDER, TOTP_PROVIDER};
+    let mut radius = radius_is_due(&store).await;
     for round in 0..ROUNDS {
+        set(&store, &due(Some(radius.provider.id))).await;
+        radius = replaced(&radius);
         let user = newcomer(&store, round).await;
         let one = Actor::enrolled(&store, user, 100 * (round + 1)).await;
         let two = Actor::sign_in(&store, user, one.n + 1).await;
         let bearer = two.bearer(&store).await;
         let (guess, finish) = (two.guess(&bearer), two.finish(&bearer, 5));
+        let (redemption, push) = (two.redemption(&bearer, 1), two.push(0, 0, 2));
         let three = Actor {
             n: one.n + 2,
             ..one
@@ -256,10 +267,16 @@ pub async fn all_at_once_ends_well(store: Arc<dyn Store>) {
         };
         let on = |act: fn(Shared, Actor) -> Write| act(store.clone(), one);
         let (guesses, finishes, settings) = (store.clone(), store.clone(), store.clone());
+        let (redemptions, pushes, providers) = (store.clone(), store.clone(), store.clone());
+        let new = radius.clone();
         let writes = vec![
-            write(async move { guesses.count_guess(&guess).await }),
+            write(async move { guesses.settle(&guess).await }),
             write(async move { claim(&finishes, &finish).await }),
+            write(async move { redeem(&redemptions, &redemption).await }),
+            write(async move { pushes.start_push(&push).await }),
             write(async move { settings.set_admin_mfa(&change).await }),
+            write(async move { providers.replace_provider(&new).await }),
+            on(|store, _| write(async move { store.remove_useless_pushes(at(999), 9).await })),
             on(|store, one| {
                 let three = Actor {
                     n: one.n + 2,
@@ -280,6 +297,7 @@ pub async fn all_at_once_ends_well(store: Arc<dyn Store>) {
         let tokens = [
             one.hash(1),
             one.hash(100),
+            two.hash(1),
             two.partial(),
             two.hash(105),
             three.partial(),

@@ -6,7 +6,7 @@ use vestibule_engine::MfaProviderId;
 use vestibule_engine::mfa::{FIDO2_PROVIDER, TOTP_PROVIDER};
 
 use super::cast::{Actor, add, key};
-use super::checks::{at_once, is_alive};
+use super::checks::{at_once, is_alive, picture, set};
 use crate::{AdminMfa, AdminMfaChange, ExemptionEntry, Store, Swap};
 
 /// A change that exempts the local users of these names.
@@ -23,7 +23,7 @@ fn change(provider: Option<MfaProviderId>, names: &[&str]) -> AdminMfaChange {
 /// Settings that were never written are not there.
 pub async fn settings_are_none_until_written(store: Arc<dyn Store>) {
     assert_eq!(store.admin_mfa().await.unwrap(), None);
-    let written = store.set_admin_mfa(&change(None, &[])).await.unwrap();
+    let written = set(&store, &change(None, &[])).await;
     assert_eq!(written, AdminMfa::default());
     assert_eq!(store.admin_mfa().await.unwrap(), Some(AdminMfa::default()));
 }
@@ -56,20 +56,14 @@ pub async fn settings_are_read_back_as_written(store: Arc<dyn Store>) {
             entry("", None),
         ],
     };
-    assert_eq!(store.set_admin_mfa(&written).await.unwrap(), expected);
+    assert_eq!(set(&store, &written).await, expected);
     assert_eq!(store.admin_mfa().await.unwrap(), Some(expected));
 
     let expected = AdminMfa {
         provider: None,
         exempted: vec![entry("CN=alice,OU=local", Some(alice))],
     };
-    assert_eq!(
-        store
-            .set_admin_mfa(&change(None, &["alice"]))
-            .await
-            .unwrap(),
-        expected
-    );
+    assert_eq!(set(&store, &change(None, &["alice"])).await, expected);
     assert_eq!(store.admin_mfa().await.unwrap(), Some(expected));
 }
 
@@ -77,31 +71,22 @@ pub async fn settings_are_read_back_as_written(store: Arc<dyn Store>) {
 pub async fn an_exemption_is_bound_to_who_bears_the_name(store: Arc<dyn Store>) {
     let alice = Actor::sign_in(&store, add(&store, 1, "alice").await, 1).await;
     let bob = Actor::sign_in(&store, add(&store, 2, "bob").await, 2).await;
-    let _ = store
-        .set_admin_mfa(&change(None, &["ALICE"]))
-        .await
-        .unwrap();
+    set(&store, &change(None, &["ALICE"])).await;
     assert!(alice.bearer(&store).await.exemption.listed);
     assert!(!bob.bearer(&store).await.exemption.listed);
-    let _ = store.set_admin_mfa(&change(None, &["bob"])).await.unwrap();
+    set(&store, &change(None, &["bob"])).await;
     assert!(!alice.bearer(&store).await.exemption.listed);
     assert!(bob.bearer(&store).await.exemption.listed);
 }
 
 /// Who takes a listed name later is not exempt, until the settings are written again.
 pub async fn an_exemption_by_a_free_name_is_nobodys(store: Arc<dyn Store>) {
-    let settings = store
-        .set_admin_mfa(&change(None, &["alice"]))
-        .await
-        .unwrap();
+    let settings = set(&store, &change(None, &["alice"])).await;
     assert_eq!(settings.exempted.first().unwrap().user, None);
     let alice = Actor::sign_in(&store, add(&store, 1, "alice").await, 1).await;
     assert!(!alice.bearer(&store).await.exemption.listed);
     assert_eq!(store.admin_mfa().await.unwrap(), Some(settings));
-    let settings = store
-        .set_admin_mfa(&change(None, &["alice"]))
-        .await
-        .unwrap();
+    let settings = set(&store, &change(None, &["alice"])).await;
     assert_eq!(settings.exempted.first().unwrap().user, Some(alice.user));
     assert!(alice.bearer(&store).await.exemption.listed);
 }
@@ -109,10 +94,7 @@ pub async fn an_exemption_by_a_free_name_is_nobodys(store: Arc<dyn Store>) {
 /// An exemption ends with its user; its text stays, and exempts nobody who comes later.
 pub async fn an_exemption_ends_with_its_user(store: Arc<dyn Store>) {
     let alice = add(&store, 1, "alice").await;
-    let _ = store
-        .set_admin_mfa(&change(None, &["alice"]))
-        .await
-        .unwrap();
+    set(&store, &change(None, &["alice"])).await;
     store.remove_user(alice).await.unwrap();
     let entry = ExemptionEntry {
         text: "CN=alice,OU=local".to_owned(),
@@ -141,10 +123,7 @@ pub async fn another_provider_ends_partial_tokens(store: Arc<dyn Store>) {
                 .unwrap();
             assert_eq!(minted, Swap::Done);
         }
-        let _ = store
-            .set_admin_mfa(&change(Some(provider), &["bob"]))
-            .await
-            .unwrap();
+        set(&store, &change(Some(provider), &["bob"])).await;
         assert!(!is_alive(&store, alice.partial()).await, "{n}");
         assert!(is_alive(&store, alice.hash(1)).await, "{n}");
         assert!(is_alive(&store, bob.partial()).await, "{n}");
@@ -154,20 +133,31 @@ pub async fn another_provider_ends_partial_tokens(store: Arc<dyn Store>) {
 /// The same provider again, or none, ends nothing, whoever is exempt.
 pub async fn the_same_or_no_provider_ends_nothing(store: Arc<dyn Store>) {
     let alice = add(&store, 1, "alice").await;
-    let _ = store
-        .set_admin_mfa(&change(Some(TOTP_PROVIDER), &["alice"]))
-        .await
-        .unwrap();
+    set(&store, &change(Some(TOTP_PROVIDER), &["alice"])).await;
     let alice = Actor::sign_in(&store, alice, 1).await;
     for provider in [Some(TOTP_PROVIDER), None, None] {
-        let _ = store.set_admin_mfa(&change(provider, &[])).await.unwrap();
+        set(&store, &change(provider, &[])).await;
         assert!(is_alive(&store, alice.partial()).await);
     }
-    let _ = store
-        .set_admin_mfa(&change(Some(TOTP_PROVIDER), &[]))
-        .await
-        .unwrap();
+    set(&store, &change(Some(TOTP_PROVIDER), &[])).await;
     assert!(!is_alive(&store, alice.partial()).await, "due again");
+}
+
+/// Settings name a provider that is there, or none: nothing is written otherwise, and nothing
+/// ends.
+pub async fn settings_name_a_provider_that_is_there(store: Arc<dyn Store>) {
+    let alice = Actor::sign_in(&store, add(&store, 1, "alice").await, 1).await;
+    let unknown = change(Some(MfaProviderId::from_random([9; 16])), &["alice"]);
+    assert_eq!(store.set_admin_mfa(&unknown).await.unwrap(), None);
+    assert_eq!(store.admin_mfa().await.unwrap(), None);
+    for provider in [Some(TOTP_PROVIDER), None] {
+        set(&store, &change(provider, &[])).await;
+        let again = Actor::sign_in(&store, alice.user, 2).await;
+        let before = picture(&store, again).await;
+        assert_eq!(store.set_admin_mfa(&unknown).await.unwrap(), None);
+        assert_eq!(picture(&store, again).await, before);
+        store.end_session(again.session()).await.unwrap();
+    }
 }
 
 /// Of concurrent settings the last ones stay, whole.
@@ -187,7 +177,7 @@ pub async fn concurrent_settings_do_not_mix(store: Arc<dyn Store>) {
             names.rotate_left(n);
             names.truncate(n + 1);
             let (store, change) = (store.clone(), change(Some(provider), &names));
-            async move { store.set_admin_mfa(&change).await.unwrap() }
+            async move { set(&store, &change).await }
         }))
         .await;
         let found = store.admin_mfa().await.unwrap().unwrap();

@@ -7,8 +7,8 @@ use vestibule_engine::token::Lifetimes;
 use vestibule_engine::{NewToken, SessionId, TokenKind};
 
 use super::cast::{Actor, add, at, key};
-use super::checks::{check_refused, claim, is_alive};
-use crate::{AdminMfaChange, SecondFactor, SessionStart, Store, Swap};
+use super::checks::{check_refused, claim, is_alive, set};
+use crate::{AdminMfaChange, ProviderVersion, SecondFactor, SessionStart, Store, Swap};
 
 /// A token that is not there has no bearer.
 pub async fn nobody_bears_an_unknown_token(store: Arc<dyn Store>) {
@@ -31,8 +31,8 @@ pub async fn a_bearer_is_known_with_everything(store: Arc<dyn Store>) {
         (None, Exemption::default())
     );
     assert_eq!(
-        (bare.factor, bare.device_completed),
-        (SecondFactor::default(), None)
+        (bare.factor, bare.dialogue, bare.device_completed),
+        (SecondFactor::default(), None, None)
     );
 
     for (text, listed) in [("bob", false), ("alice", true)] {
@@ -40,13 +40,17 @@ pub async fn a_bearer_is_known_with_everything(store: Arc<dyn Store>) {
             provider: Some(TOTP_PROVIDER),
             exempted: vec![(text.to_owned(), Some(key(text))); 2],
         };
-        let settings = store.set_admin_mfa(&change).await.unwrap();
+        let settings = set(&store, &change).await;
         assert_eq!(settings.exempted.len(), 2);
         let alice = Actor::enrolled(&store, alice.user, if listed { 3 } else { 2 }).await;
         let bearer = store.bearer(&alice.hash(100)).await.unwrap().unwrap();
+        let provider = ProviderVersion {
+            id: TOTP_PROVIDER,
+            revision: 1,
+        };
         assert_eq!(
             (bearer.provider, bearer.exemption.listed),
-            (Some(TOTP_PROVIDER), listed)
+            (Some(provider), listed)
         );
         assert!(bearer.factor.seed.is_some());
         assert_eq!(bearer.token.kind, TokenKind::Verified);

@@ -1,0 +1,223 @@
+//! Pushes under way: sent once, waited for from anywhere.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tracing::{Instrument as _, error, info, warn};
+use vestibule_engine::push::{Asked, PushState, ask};
+use vestibule_engine::radius::Reply;
+use vestibule_engine::{Push, PushId, PushOutcome, Secret};
+use vestibule_radius::AccessRequest;
+use vestibule_store::{PushStart, Swap};
+
+use super::password_of;
+use crate::known::{KnownKind, KnownProvider};
+use crate::second_factor::Due;
+use crate::sign_in::SignedIn;
+use crate::{ClientAddress, Inner, Service, ServiceError};
+
+/// How often a push is asked for anew when something moved under it.
+const MOST_TRIES: u8 = 16;
+/// How long after the servers' time is over the outcome of a push may still be written down.
+const WRITING: Duration = Duration::from_secs(2);
+/// How often a push of another replica is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often it is tried to write an outcome down, one [`WRITING`] apart.
+const WRITES: u32 = 10;
+
+/// The pushes that this program has sent, for those who wait here.
+#[derive(Default)]
+pub(crate) struct WaitingPushes(Mutex<HashMap<PushId, watch::Receiver<Option<PushOutcome>>>>);
+
+impl WaitingPushes {
+    fn get(&self, push: PushId) -> Option<watch::Receiver<Option<PushOutcome>>> {
+        self.lock().get(&push).cloned()
+    }
+
+    fn lock(
+        &self,
+    ) -> std::sync::MutexGuard<'_, HashMap<PushId, watch::Receiver<Option<PushOutcome>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Sends a push or joins the one that the session has sent, waits for its outcome and makes
+    /// something of it. Only the waiting ends when the client goes.
+    pub(super) async fn push(
+        self: Arc<Self>,
+        due: Due,
+        otp: &Secret<String>,
+        client: ClientAddress,
+    ) -> Result<SignedIn, ServiceError> {
+        let token = due.bearer.token.hash;
+        let push = self.push_to_wait_for(due, otp, client).await?;
+        let outcome = self.outcome(&push).await?;
+        Service::to_the_end(async move {
+            let due = self.due(&token).await?;
+            let concluded = self.conclude_push(due, &push, outcome).await;
+            if outcome != PushOutcome::Accepted {
+                self.store.collect_push(push.id).await?;
+            }
+            concluded
+        })
+        .await
+    }
+
+    async fn push_to_wait_for(
+        self: &Arc<Self>,
+        mut due: Due,
+        otp: &Secret<String>,
+        client: ClientAddress,
+    ) -> Result<Push, ServiceError> {
+        for _ in 0..MOST_TRIES {
+            // Read after the bearer: a push that began in between is seen here, or moved the
+            // revision that the start of another rests on.
+            let pushes = self.store.pushes(due.bearer.user.id).await?;
+            let (session, version) = (due.bearer.token.session, due.provider.version);
+            let budget = &due.bearer.factor.budget;
+            let now = self.time.now();
+            match ask(
+                budget,
+                &pushes,
+                session,
+                (version.id, version.revision),
+                now,
+            ) {
+                Asked::Barred(reason) => {
+                    warn!(subject.id = %due.bearer.user.id, %reason, "Second factor refused");
+                    return Err(ServiceError::SecondFactorRefused(reason));
+                }
+                Asked::TurnedAway { again } => {
+                    warn!(subject.id = %due.bearer.user.id, "Too many pushes");
+                    return Err(ServiceError::TooManyPushes {
+                        retry_after: again.since(now),
+                    });
+                }
+                Asked::Join(push) => return Ok(push),
+                Asked::Send => {}
+            }
+            if let Some(push) = self.start_push(&due, otp, client).await? {
+                return Ok(push);
+            }
+            due = self.due(&due.bearer.token.hash).await?;
+        }
+        Err(ServiceError::contended())
+    }
+
+    /// Stores a push and sends it; `None` when something moved.
+    async fn start_push(
+        self: &Arc<Self>,
+        due: &Due,
+        otp: &Secret<String>,
+        client: ClientAddress,
+    ) -> Result<Option<Push>, ServiceError> {
+        let radius = due.radius()?;
+        let password = if radius.settings().use_user_password {
+            password_of("otp", Some(otp))?
+        } else {
+            radius.challenge_secret()?
+        };
+        let request = radius.request(&due.bearer.user, client, password)?;
+        let now = self.time.now();
+        let push = Push {
+            id: PushId::from_random(self.random.bytes()),
+            user: due.bearer.user.id,
+            session: due.bearer.token.session,
+            provider: due.provider.version.id,
+            provider_revision: due.provider.version.revision,
+            started: now,
+            deadline: now.after(radius.settings().timeout + WRITING),
+            outcome: None,
+            collected: false,
+        };
+        let start = PushStart {
+            push: push.clone(),
+            revision: due.bearer.factor.revision,
+        };
+        if self.store.start_push(&start).await? == Swap::Moved {
+            return Ok(None);
+        }
+        info!(subject.id = %push.user, provider.id = %push.provider, "Push sent");
+        let (tell, waiting) = watch::channel(None);
+        self.pushes.lock().insert(push.id, waiting);
+        let sent = send(
+            Arc::clone(self),
+            Arc::clone(&due.provider),
+            push.id,
+            request,
+            tell,
+        );
+        tokio::spawn(sent.in_current_span());
+        Ok(Some(push))
+    }
+
+    /// Waits for the outcome of a push, whoever has sent it.
+    async fn outcome(&self, push: &Push) -> Result<PushOutcome, ServiceError> {
+        if let PushState::Ended(outcome) = push.state(self.time.now()) {
+            return Ok(outcome);
+        }
+        if let Some(mut waiting) = self.pushes.get(push.id)
+            && let Ok(outcome) = waiting.wait_for(Option::is_some).await
+            && let Some(outcome) = *outcome
+        {
+            return Ok(outcome);
+        }
+        let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let Some(push) = self.store.push(push.id).await? else {
+                return Ok(PushOutcome::Unavailable);
+            };
+            match push.state(self.time.now()) {
+                PushState::Ended(outcome) => return Ok(outcome),
+                PushState::Over => return Ok(push.outcome.unwrap_or(PushOutcome::Unavailable)),
+                PushState::Waiting => {}
+            }
+            looks.tick().await;
+        }
+    }
+}
+
+/// Asks the servers, and writes down what they said before anybody here hears of it.
+async fn send(
+    inner: Arc<Inner>,
+    provider: Arc<KnownProvider>,
+    push: PushId,
+    request: AccessRequest,
+    tell: watch::Sender<Option<PushOutcome>>,
+) {
+    let reply = match &provider.kind {
+        KnownKind::Radius(radius) => radius.ask_and_wait(&request).await,
+        KnownKind::Totp => Reply::Silent,
+    };
+    let outcome = match reply {
+        Reply::Accepted => PushOutcome::Accepted,
+        Reply::Rejected => PushOutcome::Denied,
+        Reply::Challenged { .. } => PushOutcome::Challenged,
+        Reply::Silent => PushOutcome::Unavailable,
+    };
+    drop((provider, request));
+    write_down(&inner, push, outcome).await;
+    tell.send_replace(Some(outcome));
+    inner.pushes.lock().remove(&push);
+}
+
+/// Writes an outcome down for those who wait elsewhere. Those here are told in any case.
+async fn write_down(inner: &Inner, push: PushId, outcome: PushOutcome) {
+    let mut tries = interval_at(Instant::now() + WRITING, WRITING);
+    for _ in 0..WRITES {
+        match inner.store.end_push(push, outcome).await {
+            Ok(()) => return,
+            Err(cause) => {
+                let cause: &dyn std::error::Error = &cause;
+                warn!(push.id = %push, cause, "The outcome of a push cannot be written down yet");
+            }
+        }
+        tries.tick().await;
+    }
+    error!(push.id = %push, "The outcome of a push could not be written down");
+}

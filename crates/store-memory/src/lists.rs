@@ -1,0 +1,106 @@
+//! Lists: filtered, sorted and cut.
+
+use uuid::Uuid;
+use vestibule_engine::{NameKey, Timestamp};
+use vestibule_store::{ListOrder, ListQuery, Listing};
+
+use crate::tables::{Account, Provider};
+
+/// What can be an item of a list.
+pub(crate) trait Listed {
+    /// What it can be found by.
+    fn search(&self) -> &str;
+    /// Its name, as names are ordered.
+    fn name(&self) -> NameKey;
+    /// When it was made.
+    fn created(&self) -> Timestamp;
+    /// When it was changed.
+    fn updated(&self) -> Timestamp;
+    /// What breaks ties.
+    fn id(&self) -> Uuid;
+}
+
+impl Listed for Account {
+    fn search(&self) -> &str {
+        &self.search
+    }
+
+    fn name(&self) -> NameKey {
+        self.user.name.key()
+    }
+
+    fn created(&self) -> Timestamp {
+        self.user.created
+    }
+
+    fn updated(&self) -> Timestamp {
+        self.user.updated
+    }
+
+    fn id(&self) -> Uuid {
+        self.user.id.uuid()
+    }
+}
+
+impl Listed for Provider {
+    fn search(&self) -> &str {
+        &self.search
+    }
+
+    fn name(&self) -> NameKey {
+        self.name_key.clone()
+    }
+
+    fn created(&self) -> Timestamp {
+        self.stored.provider.created
+    }
+
+    fn updated(&self) -> Timestamp {
+        self.stored.provider.updated
+    }
+
+    fn id(&self) -> Uuid {
+        self.stored.provider.id.uuid()
+    }
+}
+
+/// The part of a list that a query wants; `item` makes an item of what is kept with it, `R`.
+pub(crate) fn list<'a, L: Listed + 'a, R, T>(
+    all: impl IntoIterator<Item = (&'a L, R)>,
+    query: &ListQuery,
+    item: impl Fn(&L, R) -> T,
+) -> Listing<T> {
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let mut total = 0;
+    let mut found: Vec<(&L, R)> = all
+        .into_iter()
+        .inspect(|_| total += 1)
+        .filter(|(listed, _)| {
+            let mut queries = query.queries.iter();
+            queries.all(|part| listed.search().contains(part))
+        })
+        .collect();
+    match query.order {
+        ListOrder::Name => found.sort_by_cached_key(|(listed, _)| (listed.name(), listed.id())),
+        ListOrder::Created => found.sort_by_key(|(listed, _)| (listed.created(), listed.id())),
+        ListOrder::Updated => found.sort_by_key(|(listed, _)| (listed.updated(), listed.id())),
+    }
+    if query.descending {
+        found.reverse();
+    }
+    let matching = count(found.len());
+    let place = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    let (first, wanted) = match query.range {
+        None => (0, usize::MAX),
+        Some((first, last)) => (
+            place(first),
+            place(last.saturating_add(1).saturating_sub(first)),
+        ),
+    };
+    let page = found.into_iter().skip(first).take(wanted);
+    Listing {
+        items: page.map(|(listed, rest)| item(listed, rest)).collect(),
+        matching,
+        total,
+    }
+}

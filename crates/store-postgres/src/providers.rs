@@ -1,0 +1,127 @@
+//! Providers of second factors.
+
+use async_trait::async_trait;
+use sqlx::{query, query_as, query_scalar};
+use vestibule_engine::{MfaProvider, MfaProviderId};
+use vestibule_store::{
+    Creation, ListQuery, Listing, MfaProviders, Removal, Replacement, StoreError, StoredProvider,
+};
+
+use crate::PostgresStore;
+use crate::error::{retrying, store_error};
+use vestibule_store_sql::{
+    ProviderValues, StoredProviderRow, bind_provider, is_name_taken, stored_provider_columns,
+};
+
+const BY_ID: &str = concat!(
+    "SELECT ",
+    stored_provider_columns!(),
+    " FROM mfa_providers p WHERE p.id = $1"
+);
+
+const ADD: &str = "
+    INSERT INTO mfa_providers (id, revision, name, name_key, notes, tags, input_type, kind,
+        created, updated, search, hostnames, port, protocol, mode, timeout, use_user_password,
+        require_message_authenticator, nas_identifier, source_address, status_server,
+        shared_secret_key_id, shared_secret_sealed, challenge_secret_key_id,
+        challenge_secret_sealed)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+        $20, $21, $22, $23, $24, $25)
+    ON CONFLICT DO NOTHING";
+
+const TAKEN: &str = "
+    SELECT id = $1 FROM mfa_providers WHERE id = $1 OR name_key = $2
+    ORDER BY id = $1 DESC LIMIT 1";
+
+const REPLACE: &str = "
+    UPDATE mfa_providers SET revision = $2, name = $3, name_key = $4, notes = $5, tags = $6,
+        input_type = $7, kind = $8, updated = $10, search = $11, hostnames = $12, port = $13,
+        protocol = $14, mode = $15, timeout = $16, use_user_password = $17,
+        require_message_authenticator = $18, nas_identifier = $19, source_address = $20,
+        status_server = $21, shared_secret_key_id = $22, shared_secret_sealed = $23,
+        challenge_secret_key_id = $24, challenge_secret_sealed = $25
+    WHERE id = $1 AND revision = $2 - 1 AND $9 IS NOT NULL";
+
+/// Whoever changes the settings locks them, so they cannot begin to refer to what goes here; when
+/// they are being changed, this waits and compares with what they are then.
+const REMOVE: &str = "
+    WITH settings AS (
+        SELECT provider FROM admin_mfa FOR SHARE
+    ), removed AS (
+        DELETE FROM mfa_providers WHERE id = $1 AND id IS DISTINCT FROM (SELECT provider FROM settings)
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM removed) = 1,
+        (SELECT provider FROM settings) IS NOT DISTINCT FROM $1";
+
+#[async_trait]
+impl MfaProviders for PostgresStore {
+    async fn provider(&self, id: MfaProviderId) -> Result<Option<StoredProvider>, StoreError> {
+        let row: Option<StoredProviderRow> = query_as(BY_ID)
+            .bind(id.uuid())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(store_error)?;
+        row.map(StoredProvider::try_from).transpose()
+    }
+
+    async fn providers(&self, query: &ListQuery) -> Result<Listing<MfaProvider>, StoreError> {
+        self.list_providers(query).await
+    }
+
+    async fn add_provider(&self, new: &StoredProvider) -> Result<Creation, StoreError> {
+        let values = ProviderValues::try_from(new)?;
+        let insert = || async {
+            let add = bind_provider!(query(ADD), &values);
+            let done = add.execute(&self.pool).await.map_err(store_error)?;
+            Ok(done.rows_affected() == 1)
+        };
+        loop {
+            if retrying(insert).await? {
+                return Ok(Creation::Created);
+            }
+            let taken: Option<bool> = query_scalar(TAKEN)
+                .bind(new.provider.id.uuid())
+                .bind(&values.name_key)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(store_error)?;
+            match taken {
+                Some(true) => return Ok(Creation::IdTaken),
+                Some(false) => return Ok(Creation::NameTaken),
+                // Whoever was in the way has been removed or renamed since.
+                None => {}
+            }
+        }
+    }
+
+    async fn replace_provider(&self, new: &StoredProvider) -> Result<Replacement, StoreError> {
+        let values = ProviderValues::try_from(new)?;
+        retrying(|| async {
+            let replace = bind_provider!(query(REPLACE), &values);
+            match replace.execute(&self.pool).await {
+                Ok(done) if done.rows_affected() == 1 => Ok(Replacement::Done),
+                Ok(_) => Ok(Replacement::Moved),
+                Err(error) if is_name_taken(&error) => Ok(Replacement::NameTaken),
+                Err(error) => Err(store_error(error)),
+            }
+        })
+        .await
+    }
+
+    async fn remove_provider(&self, id: MfaProviderId) -> Result<Removal, StoreError> {
+        retrying(|| async {
+            let answer: (bool, bool) = query_as(REMOVE)
+                .bind(id.uuid())
+                .fetch_one(&self.pool)
+                .await
+                .map_err(store_error)?;
+            Ok(match answer {
+                (true, _) => Removal::Removed,
+                (false, true) => Removal::InUse,
+                (false, false) => Removal::Missing,
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,4 @@
+//! What only the schema and the locks of a database can do to a store.
+
+mod locks;
+mod upgrade;

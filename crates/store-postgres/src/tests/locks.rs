@@ -1,0 +1,220 @@
+//! Writes that meet a transaction under way: they wait for it, and compare with what is then.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use sqlx::{Connection as _, PgConnection, query, query_scalar};
+use tokio::task::JoinHandle;
+use vestibule_engine::mfa::{FIDO2_PROVIDER, TOTP_PROVIDER};
+use vestibule_engine::password::{Lane, PasswordFailures};
+use vestibule_engine::provider::RadiusMode;
+use vestibule_engine::radius::{Effect, RadiusAttempt, RadiusStanding};
+use vestibule_engine::token::Lifetimes;
+use vestibule_engine::{
+    DeviceId, NewToken, PushOutcome, SessionId, Timestamp, Token, User, UserId, UserName,
+};
+use vestibule_store::{
+    Accounts as _, AdminMfaChange, Creation, DeviceLane, FirstFactors as _, MfaProviders as _,
+    NewUser, PasswordHash, Redeeming, Redemption, Removal, SecondFactors as _, SessionStart,
+    Settings as _, Swap, Tokens as _,
+};
+use vestibule_testkit::postgres::{Cluster, Database};
+
+use crate::PostgresStore;
+
+struct Site {
+    database: Database,
+    store: Arc<PostgresStore>,
+}
+
+impl Site {
+    /// A database in which one-time passwords are due.
+    async fn new() -> Self {
+        let database = Cluster::shared().fresh_database();
+        let store = PostgresStore::open(database.url()).await.unwrap();
+        let store = Arc::new(store);
+        let site = Self { database, store };
+        assert!(site.store.set_admin_mfa(&totp()).await.unwrap().is_some());
+        site
+    }
+
+    /// Runs a statement, then another write that waits for it, and commits the first or not; what
+    /// the other answers.
+    async fn meanwhile<T: Send + 'static>(
+        &self,
+        statement: &'static str,
+        commits: bool,
+        other: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let mut stranger = PgConnection::connect(self.database.url()).await.unwrap();
+        let mut transaction = stranger.begin().await.unwrap();
+        let done = query(statement).execute(&mut *transaction).await.unwrap();
+        assert_eq!(done.rows_affected(), 1, "{statement}");
+        let other = tokio::spawn(other);
+        self.wait_until_it_waits(&other).await;
+        if commits {
+            transaction.commit().await.unwrap();
+        } else {
+            transaction.rollback().await.unwrap();
+        }
+        other.await.unwrap()
+    }
+
+    async fn wait_until_it_waits<T>(&self, other: &JoinHandle<T>) {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        loop {
+            let waiting = query_scalar::<_, i64>(waiting).fetch_one(&self.store.pool);
+            if waiting.await.unwrap() == 1 {
+                return;
+            }
+            assert!(!other.is_finished(), "it did not wait");
+        }
+    }
+
+    /// Signs a user in; what an acceptance in that session would be redeemed by.
+    async fn accepted(&self, n: u8) -> Redemption {
+        let user = User {
+            id: UserId::from_random([n; 16]),
+            name: UserName::new(format!("user {n}")).unwrap(),
+            first_name: String::new(),
+            last_name: String::new(),
+            email: None,
+            phone: None,
+            notes: String::new(),
+            tags: Vec::new(),
+            disabled: false,
+            password_failures: PasswordFailures::default(),
+            exempt_until: None,
+            roles: Vec::new(),
+            created: Timestamp::from_micros(0),
+            updated: Timestamp::from_micros(0),
+        };
+        let password = PasswordHash::new("$argon2id$");
+        let new = NewUser {
+            user: user.clone(),
+            password: Some(password.clone()),
+        };
+        assert_eq!(self.store.add_user(&new).await.unwrap(), Creation::Created);
+        let (session, device) = (
+            SessionId::from_random([n; 16]),
+            DeviceId::from_random([n; 16]),
+        );
+        let token = Token::from_bytes([n; 32]);
+        let lifetimes = Lifetimes::default();
+        let now = Timestamp::from_unix_seconds(1_700_000_000);
+        let partial = NewToken::partial(&token, session, user.id, device, &lifetimes, now);
+        let start = SessionStart {
+            lane: DeviceLane {
+                user: user.id,
+                device,
+                lane: Lane::Account(PasswordFailures::default()),
+            },
+            password,
+            partial: partial.clone(),
+        };
+        let started = self.store.start_session(&start).await.unwrap();
+        assert_eq!(started, Swap::Done);
+
+        let bearer = self.store.bearer(&token.hash()).await.unwrap().unwrap();
+        let provider = bearer.provider.unwrap();
+        let standing = RadiusStanding {
+            user: user.id,
+            session,
+            revision: bearer.factor.revision,
+            budget: bearer.factor.budget,
+            provider: provider.id,
+            provider_revision: provider.revision,
+            mode: RadiusMode::Push,
+            dialogue: None,
+        };
+        let provider = (provider.id, provider.revision);
+        let judged = RadiusAttempt::collect(&standing, provider, PushOutcome::Accepted);
+        let Effect::Redeem(acceptance) = judged.effect else {
+            panic!("{:?}", judged.effect);
+        };
+        let rotated = Token::from_bytes([100 + n; 32]);
+        Redemption {
+            verified: NewToken::verified(&rotated, &acceptance, partial.record()).unwrap(),
+            acceptance,
+            partial: token.hash(),
+            device_completed: None,
+        }
+    }
+}
+
+fn totp() -> AdminMfaChange {
+    AdminMfaChange {
+        provider: Some(TOTP_PROVIDER),
+        exempted: Vec::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redemption_waits_for_changes_of_its_provider() {
+    let site = Site::new().await;
+    let mut n = 0;
+    for (statement, commits) in [
+        ("UPDATE admin_mfa SET provider = NULL", false),
+        ("UPDATE admin_mfa SET written = TRUE", true),
+        (
+            "UPDATE mfa_providers SET revision = revision + 1 WHERE kind = 'DefaultTimeBased'",
+            false,
+        ),
+        (
+            "UPDATE mfa_providers SET revision = revision + 1 WHERE kind = 'DefaultTimeBased'",
+            true,
+        ),
+        (
+            "UPDATE admin_mfa SET provider = '3ae98d53-c520-437f-99e4-451f936e6d2c'",
+            true,
+        ),
+    ] {
+        // Of who has a row of a second factor, and of who has none.
+        for has_factor in [false, true] {
+            n += 1;
+            site.store.set_admin_mfa(&totp()).await.unwrap();
+            let redemption = site.accepted(n).await;
+            if has_factor {
+                let user = redemption.acceptance.user();
+                site.store
+                    .unlock(user, Timestamp::from_micros(1))
+                    .await
+                    .unwrap();
+            }
+            let store = Arc::clone(&site.store);
+            let redeeming = async move { store.redeem(&redemption).await.unwrap() };
+            let answer = site.meanwhile(statement, commits, redeeming).await;
+            let stands = !commits || statement.contains("written");
+            assert_eq!(
+                matches!(answer, Redeeming::Fresh(_)),
+                stands,
+                "{statement} {commits} {has_factor}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removal_and_a_setting_wait_for_each_other() {
+    let site = Site::new().await;
+    let sets = "UPDATE admin_mfa SET provider = '3ae98d53-c520-437f-99e4-451f936e6d2c'";
+    let removes = "DELETE FROM mfa_providers WHERE kind = 'Fido2'";
+    let remove = |store: Arc<PostgresStore>| async move {
+        store.remove_provider(FIDO2_PROVIDER).await.unwrap()
+    };
+    let set = |store: Arc<PostgresStore>| async move {
+        let fido2 = AdminMfaChange {
+            provider: Some(FIDO2_PROVIDER),
+            exempted: Vec::new(),
+        };
+        store.set_admin_mfa(&fido2).await.unwrap().is_some()
+    };
+    let store = || Arc::clone(&site.store);
+    assert!(site.meanwhile(removes, false, set(store())).await);
+    site.store.set_admin_mfa(&totp()).await.unwrap();
+    let answer = site.meanwhile(sets, true, remove(store())).await;
+    assert_eq!(answer, Removal::InUse);
+    site.store.set_admin_mfa(&totp()).await.unwrap();
+    assert!(!site.meanwhile(removes, true, set(store())).await);
+}
