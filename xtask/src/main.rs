@@ -5,6 +5,7 @@
     reason = "what it finds is for the terminal; there is no log"
 )]
 
+mod bench;
 mod check;
 mod count;
 mod deny;
@@ -23,7 +24,9 @@ cargo xtask <command>
           the last line is `N passed, N failed`
   setup   installs what the tests need, where that is known how
   tidy    the rules that compilers do not know: layers, manifests, sources
-  deny    licences, bans, sources and advisories of dependencies, by cargo-deny";
+  deny    licences, bans, sources and advisories of dependencies, by cargo-deny
+  bench [P1|P4|P5 …] [--json] [--rounds N]
+          how fast a release build is, against references of the same run";
 
 /// The exit code of a wrong command line, as in sysexits(3).
 const EX_USAGE: u8 = 64;
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::run(&root),
         ["tidy"] => tidy::run(&root),
         ["deny"] => deny::run(&root),
+        ["bench", ref words @ ..] => bench::run_with(&root, words),
         _ => {
             println!("{USAGE}");
             return ExitCode::from(EX_USAGE);

@@ -214,14 +214,17 @@ impl Service {
     }
 
     /// Runs a use case to its end even when its client has gone: a failure that was found is
-    /// counted, whoever hangs up.
-    async fn to_the_end<T: Send + 'static>(
+    /// counted, whoever hangs up. What is waited with is small, however large the work is.
+    fn to_the_end<T: Send + 'static>(
         work: impl Future<Output = Result<T, ServiceError>> + Send + 'static,
-    ) -> Result<T, ServiceError> {
+    ) -> impl Future<Output = Result<T, ServiceError>> + Send + 'static {
         use tracing::Instrument as _;
-        match tokio::spawn(work.in_current_span()).await {
-            Ok(outcome) => outcome,
-            Err(gone) => Err(ServiceError::bug("a task ended early", gone)),
+        let running = tokio::spawn(work.in_current_span());
+        async move {
+            match running.await {
+                Ok(outcome) => outcome,
+                Err(gone) => Err(ServiceError::bug("a task ended early", gone)),
+            }
         }
     }
 }

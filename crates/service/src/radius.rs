@@ -48,7 +48,7 @@ impl Inner {
     /// Starts the second factor: for a `Challenge` provider this makes the server ask.
     pub(crate) async fn initialize_radius(
         self: Arc<Self>,
-        due: Due,
+        due: Box<Due>,
         user_password: Option<Secret<String>>,
         client: ClientAddress,
     ) -> Result<Initialized, ServiceError> {
@@ -78,7 +78,7 @@ impl Inner {
     /// Finishes the second factor.
     pub(crate) async fn finish_radius(
         self: Arc<Self>,
-        due: Due,
+        due: Box<Due>,
         answer: SecondFactorAnswer,
         client: ClientAddress,
     ) -> Result<SignedIn, ServiceError> {

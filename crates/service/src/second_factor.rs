@@ -23,7 +23,7 @@ const MOST_TRIES: u8 = 16;
 
 /// The bearer of a partial token of whom a second factor is due, as of a moment ago. What was read
 /// then is compared again by every write that rests on it.
-pub struct DueBearer(pub(crate) Due);
+pub struct DueBearer(pub(crate) Box<Due>);
 
 /// A bearer, and the provider of the second factor that is due.
 pub(crate) struct Due {
@@ -33,7 +33,7 @@ pub(crate) struct Due {
 
 impl Due {
     /// The bearer, of whom a code is due.
-    pub(crate) fn totp(self) -> Result<Bearer, ServiceError> {
+    pub(crate) fn totp(self: Box<Self>) -> Result<Bearer, ServiceError> {
         match self.provider.kind {
             KnownKind::Totp => Ok(self.bearer),
             KnownKind::Radius(_) => {
@@ -89,7 +89,7 @@ impl Service {
 
 impl Inner {
     /// The bearer of a partial token of whom a second factor is due, with its provider.
-    pub(crate) async fn due(&self, hash: &TokenHash) -> Result<Due, ServiceError> {
+    pub(crate) async fn due(&self, hash: &TokenHash) -> Result<Box<Due>, ServiceError> {
         for _ in 0..MOST_TRIES {
             let bearer = self.bearer(hash, Door::SecondFactor).await?;
             let id = bearer.provider.map(|provider| provider.id);
@@ -99,7 +99,7 @@ impl Inner {
             };
             // A provider that was changed in between is read again with the bearer.
             if let Some(provider) = self.known_provider(version).await? {
-                return Ok(Due { bearer, provider });
+                return Ok(Box::new(Due { bearer, provider }));
             }
         }
         Err(ServiceError::contended())

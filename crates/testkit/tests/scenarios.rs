@@ -12,6 +12,24 @@
 mod enrolment;
 #[path = "scenarios/one_time_use.rs"]
 mod one_time_use;
+#[path = "scenarios/radius_budget.rs"]
+mod radius_budget;
+#[path = "scenarios/radius_changes.rs"]
+mod radius_changes;
+#[path = "scenarios/radius_dialogue.rs"]
+mod radius_dialogue;
+#[path = "scenarios/radius_forgery.rs"]
+mod radius_forgery;
+#[path = "scenarios/radius_freeradius.rs"]
+mod radius_freeradius;
+#[path = "scenarios/radius_passwords.rs"]
+mod radius_passwords;
+#[path = "scenarios/radius_push.rs"]
+mod radius_push;
+#[path = "scenarios/radius_servers.rs"]
+mod radius_servers;
+#[path = "scenarios/radius_stage.rs"]
+mod radius_stage;
 #[path = "scenarios/sessions.rs"]
 mod sessions;
 
@@ -57,12 +75,18 @@ async fn admin(site: &Site, server: &Server) -> (String, Authenticator) {
 /// A site with one server, the administrator's token, and the user `alice`.
 async fn with_alice(backend: Backend) -> (Site, Server, String) {
     let site = site(backend);
+    let (server, token) = with_alice_at(&site).await;
+    (site, server, token)
+}
+
+/// The same, at a site that was made already.
+async fn with_alice_at(site: &Site) -> (Server, String) {
     let server = site.start();
-    let (token, _) = admin(&site, &server).await;
+    let (token, _) = admin(site, &server).await;
     server
         .client()
         .add_user(&token, "alice", PASSWORD)
         .await
         .is(200);
-    (site, server, token)
+    (server, token)
 }

@@ -34,7 +34,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("server", &PRODUCT),
     ("testkit", &PRODUCT),
     ("scenarios", &["testkit", "wire"]),
-    ("loadgen", &["wire"]),
+    ("loadgen", &["testkit", "wire"]),
 ];
 
 /// All that the program is made of.
@@ -157,7 +157,8 @@ mod tests {
         check("vestibule-server", "vestibule-http", true, true);
         check("vestibule-scenarios", "vestibule-engine", false, false);
         check("vestibule-scenarios", "vestibule-testkit", true, true);
-        check("vestibule-loadgen", "vestibule-testkit", false, false);
+        check("vestibule-loadgen", "vestibule-testkit", true, true);
+        check("vestibule-loadgen", "vestibule-service", false, false);
         check("xtask", "vestibule-engine", false, false);
     }
 

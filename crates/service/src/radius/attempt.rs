@@ -42,7 +42,7 @@ impl Inner {
     /// Makes a server ask something.
     pub(super) async fn open_dialogue(
         self: Arc<Self>,
-        due: Due,
+        due: Box<Due>,
         user_password: Option<Password>,
         client: ClientAddress,
     ) -> Result<Initialized, ServiceError> {
@@ -79,11 +79,11 @@ impl Inner {
 
     async fn open(
         &self,
-        mut due: Due,
+        mut due: Box<Due>,
         with: Credential,
         handle: Handle,
         means: Means,
-    ) -> Result<(Verdict, Due), ServiceError> {
+    ) -> Result<(Verdict, Box<Due>), ServiceError> {
         let standing = self.radius_standing(&due.bearer, &due.provider, due.radius()?)?;
         let first = RadiusAttempt::open(standing, with, handle, self.time.now());
         let (verdict, _) = self.run(&mut due, first, means).await?;
@@ -93,7 +93,7 @@ impl Inner {
     /// Sends what the user typed.
     pub(super) async fn answer(
         self: Arc<Self>,
-        due: Due,
+        due: Box<Due>,
         claimed: Option<ClaimedHandle>,
         password: Password,
         client: ClientAddress,
@@ -111,7 +111,7 @@ impl Inner {
 
     async fn judge(
         &self,
-        mut due: Due,
+        mut due: Box<Due>,
         claimed: Option<ClaimedHandle>,
         means: Means,
     ) -> Result<SignedIn, ServiceError> {
@@ -204,7 +204,7 @@ impl Inner {
     /// Reads again how things stand; `None` when the token has ended.
     async fn as_it_is_now(&self, due: &mut Due) -> Result<Option<RadiusStanding>, ServiceError> {
         match self.due(&due.bearer.token.hash).await {
-            Ok(now) => *due = now,
+            Ok(now) => *due = *now,
             Err(ServiceError::TokenRefused(_)) => return Ok(None),
             Err(other) => return Err(other),
         }
@@ -298,7 +298,7 @@ impl Inner {
     /// Makes something of a push of the bearer's that has ended.
     pub(super) async fn conclude_push(
         &self,
-        mut due: Due,
+        mut due: Box<Due>,
         push: &Push,
         outcome: PushOutcome,
     ) -> Result<SignedIn, ServiceError> {
@@ -316,16 +316,20 @@ impl Inner {
 }
 
 /// Runs work to its end even when its client has gone, but tells it when that happens.
-async fn while_somebody_waits<T, F>(
+fn while_somebody_waits<T, F>(
     work: impl FnOnce(oneshot::Receiver<()>) -> F,
-) -> Result<T, ServiceError>
+) -> impl Future<Output = Result<T, ServiceError>> + Send + 'static
 where
     T: Send + 'static,
     F: Future<Output = Result<T, ServiceError>> + Send + 'static,
 {
-    // Dropped with this future, which is dropped when the client goes.
-    let (_here, gone) = oneshot::channel();
-    Service::to_the_end(work(gone)).await
+    let (here, gone) = oneshot::channel();
+    let running = Service::to_the_end(work(gone));
+    async move {
+        // Dropped with this future, which is dropped when the client goes.
+        let _here: oneshot::Sender<()> = here;
+        running.await
+    }
 }
 
 fn signed_in(due: &Due, (verdict, rotated): Ended) -> Result<SignedIn, ServiceError> {

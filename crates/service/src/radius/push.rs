@@ -49,12 +49,13 @@ impl Inner {
     /// something of it. Only the waiting ends when the client goes.
     pub(super) async fn push(
         self: Arc<Self>,
-        due: Due,
+        due: Box<Due>,
         otp: &Secret<String>,
         client: ClientAddress,
     ) -> Result<SignedIn, ServiceError> {
         let token = due.bearer.token.hash;
-        let push = self.push_to_wait_for(due, otp, client).await?;
+        // Many wait at once, so nothing is kept meanwhile that only the beginning needed.
+        let push = Box::pin(self.push_to_wait_for(due, otp, client)).await?;
         let outcome = self.outcome(&push).await?;
         Service::to_the_end(async move {
             let due = self.due(&token).await?;
@@ -69,7 +70,7 @@ impl Inner {
 
     async fn push_to_wait_for(
         self: &Arc<Self>,
-        mut due: Due,
+        mut due: Box<Due>,
         otp: &Secret<String>,
         client: ClientAddress,
     ) -> Result<Push, ServiceError> {

@@ -1,0 +1,82 @@
+//! The load generator of `cargo xtask bench`: how fast a real server is, against references of the
+//! same run. `docs/PERFORMANCE.md` says what is measured.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "figures are for stdout, and progress for the terminal"
+)]
+
+mod arena;
+mod args;
+mod contest;
+mod fault;
+mod figures;
+mod http;
+mod load;
+mod machine;
+mod phone;
+mod pushes;
+mod report;
+mod rows;
+mod site;
+
+use std::env;
+use std::fmt;
+use std::process::ExitCode;
+
+use args::Args;
+use fault::{OrFault as _, Result};
+use report::Line;
+use rows::Row;
+use site::Postgres;
+
+/// The exit code of a wrong command line, as in sysexits(3).
+const EX_USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let Some(args) = Args::read(env::args().skip(1)) else {
+        eprintln!("{}", args::USAGE);
+        return ExitCode::from(EX_USAGE);
+    };
+    let machine = machine::description();
+    match measure(&args) {
+        Ok((postgres, lines)) => {
+            let machine = format!("{machine}, {postgres}");
+            if args.json {
+                println!("{:#}", report::json(&machine, args.rounds, &lines));
+            } else {
+                print!("{}", report::table(&machine, args.rounds, &lines));
+            }
+            let failed = lines.iter().any(|line| !line.faults.is_empty());
+            ExitCode::from(u8::from(failed))
+        }
+        Err(fault) => {
+            eprintln!("{fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// On one thread: the cores are for those who are measured.
+fn measure(args: &Args) -> Result<(String, Vec<Line>)> {
+    let postgres = Postgres::start()?;
+    let version = postgres.version(&postgres.database())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .or_fault("no runtime")?;
+    let lines = runtime.block_on(async {
+        let mut lines = contest::run(args, &postgres).await?;
+        if args.rows.contains(&Row::P5) {
+            lines.extend(pushes::run(args, &postgres).await?);
+        }
+        Ok(lines)
+    })?;
+    Ok((version, lines))
+}
+
+/// Tells whoever waits what is going on.
+fn progress(what: fmt::Arguments<'_>) {
+    eprintln!("{what}");
+}
