@@ -2,7 +2,7 @@
 //!
 //! [`RadiusSimulator`] is one UDP socket and one task, and carries ten thousand requests that wait
 //! for an answer. What it answers, and how wrongly, a handler says for each request. It reads and
-//! writes packets by itself ([`codec`]), so that what it says about a client does not rest on the
+//! writes packets by itself (its own `codec`), so that what it says about a client does not rest on the
 //! client's own code.
 
 mod answer;
