@@ -199,32 +199,10 @@ pub struct Finish {
 }
 
 /// A new budget, and what becomes of the session's RADIUS dialogue and its partial token.
-#[derive(Clone, Debug)]
-pub struct Settlement {
-    /// Whose second factor.
-    pub user: UserId,
-    /// The session, which must have a partial token.
-    pub session: SessionId,
-    /// The revision that the second factor must still have.
-    pub revision: u64,
-    /// The budget to store.
-    pub budget: GuessBudget,
-    /// What becomes of the dialogue.
-    pub dialogue: DialogueChange,
-    /// Whether the partial token ends with it, in the same transaction.
-    pub ends_token: bool,
-}
+pub type Settlement = vestibule_engine::radius::Settle<Sealed>;
 
 /// What becomes of a RADIUS dialogue.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum DialogueChange {
-    /// It stays as it is.
-    Keep,
-    /// It ends.
-    End,
-    /// This one takes its place.
-    Store(Sealed),
-}
+pub type DialogueChange = vestibule_engine::radius::DialogueChange<Sealed>;
 
 /// An Access-Accept, and all that follows from it.
 #[derive(Clone, Debug)]

@@ -4,9 +4,10 @@ use super::{Dialogue, Effect, RadiusAttempt, RadiusStanding, Transition, Verdict
 use crate::budget::{Gate, Reservation};
 use crate::{GuessBudget, SessionId, Timestamp, UserId};
 
-/// What a store is asked to write, by compare-and-set.
+/// What a store is asked to write, by compare-and-set. `D` is a dialogue, as the engine knows it or
+/// as a store keeps it.
 #[derive(Clone, Debug)]
-pub struct Settle {
+pub struct Settle<D = Dialogue> {
     /// Whose second factor.
     pub user: UserId,
     /// The session, which must have a partial token.
@@ -16,20 +17,44 @@ pub struct Settle {
     /// The budget to store.
     pub budget: GuessBudget,
     /// What becomes of the dialogue.
-    pub dialogue: DialogueChange,
+    pub dialogue: DialogueChange<D>,
     /// Whether the partial token ends with it, in the same transaction.
     pub ends_token: bool,
 }
 
 /// What becomes of the dialogue of a partial token.
-#[derive(Clone, Debug)]
-pub enum DialogueChange {
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum DialogueChange<D = Dialogue> {
     /// It stays as it is.
     Keep,
     /// It ends.
     End,
     /// This one takes its place.
-    Store(Dialogue),
+    Store(D),
+}
+
+impl Settle {
+    /// The same with its dialogue as `keep` makes it.
+    ///
+    /// # Errors
+    /// Those of `keep`.
+    pub fn kept_as<D, E>(
+        self,
+        keep: impl FnOnce(&Dialogue) -> Result<D, E>,
+    ) -> Result<Settle<D>, E> {
+        Ok(Settle {
+            user: self.user,
+            session: self.session,
+            revision: self.revision,
+            budget: self.budget,
+            dialogue: match self.dialogue {
+                DialogueChange::Keep => DialogueChange::Keep,
+                DialogueChange::End => DialogueChange::End,
+                DialogueChange::Store(dialogue) => DialogueChange::Store(keep(&dialogue)?),
+            },
+            ends_token: self.ends_token,
+        })
+    }
 }
 
 /// What is to be written, whatever the budget is by then.

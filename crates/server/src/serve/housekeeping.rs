@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, warn};
-use vestibule_service::Service;
+use vestibule_service::{Service, ServiceError};
 use vestibule_store::Store;
 
 use super::initial_password::InitialPassword;
@@ -24,41 +24,26 @@ pub(super) async fn keep_house(
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         rounds.tick().await;
-        remove_expired(&service).await;
-        remove_useless_pushes(&service).await;
-        forget_devices(&service).await;
+        clear("expired tokens", || service.remove_expired(BATCH)).await;
+        clear("old pushes", || service.remove_useless_pushes(BATCH)).await;
+        clear("devices of long ago", || service.forget_devices(BATCH)).await;
         password.forget_if_changed(&store).await;
     }
 }
 
-async fn remove_expired(service: &Service) {
-    match in_batches(|| service.remove_expired(BATCH)).await {
-        Ok(removed) => debug!(removed, "Expired tokens removed"),
-        Err(error) => {
-            let error: &dyn std::error::Error = &error;
-            warn!(error, "Expired tokens stay for now: they cannot be removed");
-        }
-    }
-}
-
-async fn remove_useless_pushes(service: &Service) {
-    match in_batches(|| service.remove_useless_pushes(BATCH)).await {
-        Ok(removed) => debug!(removed, "Old pushes removed"),
-        Err(error) => {
-            let error: &dyn std::error::Error = &error;
-            warn!(error, "Old pushes stay for now: they cannot be removed");
-        }
-    }
-}
-
-async fn forget_devices(service: &Service) {
-    match in_batches(|| service.forget_devices(BATCH)).await {
-        Ok(forgotten) => debug!(forgotten, "Devices of long ago forgotten"),
+/// Removes all that there is of something, and says so. What cannot be removed now waits for the
+/// next round.
+async fn clear<F>(what: &'static str, batch: impl FnMut() -> F)
+where
+    F: Future<Output = Result<u64, ServiceError>>,
+{
+    match in_batches(batch).await {
+        Ok(removed) => debug!(what, removed, "Cleared"),
         Err(error) => {
             let error: &dyn std::error::Error = &error;
             warn!(
-                error,
-                "Devices of long ago stay for now: they cannot be forgotten"
+                what,
+                error, "Not cleared: the store does not allow it; the next try is in a minute"
             );
         }
     }

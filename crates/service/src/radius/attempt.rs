@@ -8,12 +8,12 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 use vestibule_engine::attempt::Refusal;
 use vestibule_engine::radius::{
-    ClaimedHandle, Credential, Dialogue, DialogueChange, Effect, Handle, Input, Question,
-    RadiusAttempt, RadiusStanding, Reply, Settle, Transition, Verdict,
+    ClaimedHandle, Credential, Dialogue, Effect, Handle, Input, Question, RadiusAttempt,
+    RadiusStanding, Reply, Transition, Verdict,
 };
 use vestibule_engine::{Acceptance, NewToken, Push, PushOutcome, Secret, Timestamp, TokenHash};
 use vestibule_radius::Password;
-use vestibule_store::{Redeeming, Redemption, Settlement, Swap};
+use vestibule_store::{Redeeming, Redemption, Swap};
 
 use super::RadiusProvider;
 use crate::initialize::Initialized;
@@ -168,7 +168,9 @@ impl Inner {
             let input = match transition.effect {
                 Effect::Finish(verdict) => return Ok((verdict, rotated)),
                 Effect::Settle(settle) => {
-                    let settlement = self.settlement(settle)?;
+                    let (session, user) = (settle.session, settle.user);
+                    let settlement =
+                        settle.kept_as(|open| self.seal_dialogue(open, session, user))?;
                     match self.store.settle(&settlement).await? {
                         Swap::Done => Some(Input::Settled),
                         Swap::Moved => None,
@@ -244,31 +246,6 @@ impl Inner {
             info!("The client has gone: the RADIUS server is not waited for any longer");
             Reply::Silent
         }))
-    }
-
-    fn settlement(&self, settle: Settle) -> Result<Settlement, ServiceError> {
-        let Settle {
-            user,
-            session,
-            revision,
-            budget,
-            dialogue,
-            ends_token,
-        } = settle;
-        Ok(Settlement {
-            user,
-            session,
-            revision,
-            budget,
-            dialogue: match dialogue {
-                DialogueChange::Keep => vestibule_store::DialogueChange::Keep,
-                DialogueChange::End => vestibule_store::DialogueChange::End,
-                DialogueChange::Store(dialogue) => vestibule_store::DialogueChange::Store(
-                    self.seal_dialogue(&dialogue, session, user)?,
-                ),
-            },
-            ends_token,
-        })
     }
 
     async fn redeem(
