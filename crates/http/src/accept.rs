@@ -1,23 +1,30 @@
 //! Versions: every call names the one it speaks in its `Accept` header, and gets 406 before
 //! anything else is looked at if we do not speak it.
 
+use std::future::Future;
+
 use axum::extract::Request;
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::Route;
+use futures_util::future::{Either, ready};
 use vestibule_wire::{ErrorBody, MEDIA_TYPE_PREFIX, MEDIA_TYPE_SUFFIX, PEER_VERSIONS, ids};
 
+use crate::around::answer;
 use crate::error::ApiError;
 
 /// How much of a refused header is shown again.
 const LONGEST_ECHO: usize = 200;
 
-pub(crate) async fn versions(request: Request, next: Next) -> Response {
+pub(crate) fn versions(
+    request: Request,
+    route: Route,
+) -> impl Future<Output = Response> + Send + 'static {
     if speaks_ours(request.headers()) {
-        next.run(request).await
+        Either::Left(answer(route, request))
     } else {
-        not_acceptable(request.headers()).into_response()
+        Either::Right(ready(not_acceptable(request.headers()).into_response()))
     }
 }
 

@@ -7,6 +7,7 @@
 //! about exist (404) or stand in the way (409).
 
 mod accept;
+mod around;
 mod bearer;
 mod body;
 mod client;
@@ -24,6 +25,7 @@ pub use request::RequestId;
 
 use std::sync::Arc;
 
+use around::around;
 use axum::Router;
 use vestibule_service::Service;
 
@@ -70,8 +72,7 @@ pub fn router(
         .merge(health::routes(service, readiness))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
-        .layer(axum::middleware::from_fn_with_state(
-            stationery,
-            request::envelope,
-        ))
+        .layer(around(move |request, route| {
+            request::envelope(&stationery, request, route)
+        }))
 }

@@ -1,19 +1,26 @@
 //! What every request gets: an id, a span, a log line, and an answer even when a handler panics.
 
+use std::any::Any;
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
+use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::Route;
 use futures_util::FutureExt as _;
-use tracing::{Instrument as _, error, info_span};
+use tracing::{Instrument as _, debug, error, info_span};
 use uuid::Uuid;
 use vestibule_service::Service;
 
 use crate::TrustedProxies;
+use crate::around::answer;
 use crate::client::Client;
 use crate::error::ApiError;
+
+/// What a handler that panics leaves.
+type Panic = Box<dyn Any + Send>;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -28,38 +35,42 @@ pub(crate) struct Stationery {
     pub(crate) proxies: TrustedProxies,
 }
 
-pub(crate) async fn envelope(
-    State(Stationery { service, proxies }): State<Stationery>,
+/// Puts a request and its answer into an envelope.
+pub(crate) fn envelope(
+    Stationery { service, proxies }: &Stationery,
     mut request: Request,
-    next: Next,
-) -> Response {
+    route: Route,
+) -> impl Future<Output = Response> + Send + use<> {
     let id = RequestId(service.random_uuid());
     let client = Client(proxies.client(request.extensions(), request.headers()));
     request.extensions_mut().insert(id);
     request.extensions_mut().insert(client);
     // The route and not the path: a path may hold a name.
-    let route = request.extensions().get::<MatchedPath>();
+    let matched = request.extensions().get::<MatchedPath>();
     let span = info_span!(
         "request",
         request.id = %id.0,
         client.address = %client.0,
         http.method = %request.method(),
-        http.route = route.map_or("", MatchedPath::as_str),
+        http.route = matched.map_or("", MatchedPath::as_str),
     );
-    let answered = AssertUnwindSafe(next.run(request).instrument(span.clone()))
+    AssertUnwindSafe(answer(route, request))
         .catch_unwind()
-        .await;
-    let mut response = span.in_scope(|| {
-        answered.unwrap_or_else(|_| {
-            error!("A handler panicked; the panic is above");
-            ApiError::internal().into_response()
-        })
+        .map(move |answered| finish(id, answered))
+        .instrument(span)
+}
+
+fn finish(id: RequestId, answered: Result<Response, Panic>) -> Response {
+    let mut response = answered.unwrap_or_else(|_| {
+        error!("A handler panicked; the panic is above");
+        ApiError::internal().into_response()
     });
-    span.in_scope(|| {
-        tracing::debug!(http.status = response.status().as_u16(), "Answered");
-    });
+    debug!(http.status = response.status().as_u16(), "Answered");
+    let headers = response.headers_mut();
+    // Answers hold tokens and names: nobody on the way may keep them.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&id.0.to_string()) {
-        response.headers_mut().insert(X_REQUEST_ID, value);
+        headers.insert(X_REQUEST_ID, value);
     }
     response
 }

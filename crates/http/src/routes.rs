@@ -7,14 +7,11 @@ mod names;
 mod providers;
 mod seeds;
 
-use axum::http::HeaderValue;
-use axum::http::header::CACHE_CONTROL;
-use axum::middleware::{from_fn, map_response};
-use axum::response::Response;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use vestibule_wire::Version;
 
+use crate::around::around;
 use crate::{App, accept, error};
 
 /// Everything under `/admin`.
@@ -55,18 +52,9 @@ pub(crate) fn api() -> Router<App> {
             "/local-users",
             get(local_users::list).post(local_users::add),
         )
-        .route_layer(from_fn(accept::versions))
+        .route_layer(around(accept::versions))
         // Any `Accept` is fine here: this is how a client finds out what to send.
         .route("/version", get(async || Json(Version::OURS)))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
-        .layer(map_response(not_to_be_kept))
-}
-
-/// Answers hold tokens and names: nobody on the way may keep them.
-async fn not_to_be_kept(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

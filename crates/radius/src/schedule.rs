@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 /// Repetitions of pushes that an endpoint is sent in a second: what its pace allows.
-const REPEATS_PER_SECOND: u64 = 2000;
+const REPEATS_PER_SECOND: u64 = 3500;
 /// How long one of several servers gets at most.
 const LONGEST_SHARE: Duration = Duration::from_secs(10);
 
@@ -16,9 +16,10 @@ const LONGEST_SHARE: Duration = Duration::from_secs(10);
 pub enum Pattern {
     /// For what a server decides itself: sent at 0, 2 and 6 seconds, given up 4 seconds later.
     Short,
-    /// For what a person decides: sent at 0, 2 and 5 seconds, then every 4.5 seconds until the
-    /// deadline. A server that lost its answer on the way has to be asked before it forgets it, and
-    /// asks the person again otherwise.
+    /// For what a person decides: sent at once, after 2 seconds, and then every 2.2 seconds until
+    /// the deadline. A server whose answer was lost on the way has to be asked before it forgets
+    /// that it answered, and asks the person again otherwise. Some forget after 5 seconds: that is
+    /// twice, so that one of these may be lost as well.
     Push,
     /// Sent once and waited for until the deadline: for servers that cannot tell a repetition.
     Once,
@@ -101,14 +102,13 @@ impl Schedule {
             (Pattern::Short | Pattern::Push, 0 | 1) => 2000,
             (Pattern::Short, 2) => 4000,
             (Pattern::Short | Pattern::Once, _) => return None,
-            (Pattern::Push, 2) => 3000,
-            // As many as an endpoint is sent in a second, and no longer than servers keep answers.
+            // As many as an endpoint is sent in a second, and no longer than most servers remember.
             (Pattern::Push, _) => {
                 let all = u64::try_from(pending)
                     .unwrap_or(u64::MAX)
                     .saturating_mul(1000)
                     / REPEATS_PER_SECOND;
-                all.clamp(4500, 9000)
+                all.clamp(2200, 9000)
             }
         };
         Some(Duration::from_millis(milliseconds))

@@ -55,17 +55,20 @@ fn short_requests() {
 
 #[test]
 fn pushes() {
-    let sends = [2000, 5000, 9500, 14_000, 18_500];
-    check(Pattern::Push, 20_000, 0, &sends, 20_000);
-    check(Pattern::Push, 20_000, 2000, &sends, 20_000);
-    check(
-        Pattern::Push,
-        20_000,
-        12_000,
-        &[2000, 5000, 11_000, 17_000],
-        20_000,
-    );
-    check(Pattern::Push, 20_000, 99_000, &[2000, 5000, 14_000], 20_000);
+    let sends = [2000, 4200, 6400, 8600];
+    check(Pattern::Push, 10_000, 0, &sends, 10_000);
+    check(Pattern::Push, 10_000, 7000, &sends, 10_000);
+    check(Pattern::Push, 10_000, 14_000, &[2000, 6000], 10_000);
+    check(Pattern::Push, 20_000, 99_000, &[2000, 11_000], 20_000);
+}
+
+/// The shortest time for which servers remember what they answered.
+#[test]
+fn two_repetitions_come_before_a_server_forgets() {
+    let (sends, _) = run(Pattern::Push, ms(0), ms(90_000), || (u32::MAX, 7000));
+    for window in sends.windows(3) {
+        assert!(window[2] < window[0] + ms(5000), "{window:?}");
+    }
 }
 
 #[test]
@@ -78,8 +81,8 @@ fn requests_that_are_sent_once() {
 #[test]
 fn ten_thousand_pushes_stay_within_the_pace() {
     let (sends, _) = run(Pattern::Push, ms(0), ms(90_000), || (NO_JITTER, 10_000));
-    let later = sends.iter().filter(|at| **at >= ms(5000)).count();
-    let a_second = later * 10_000 / 85;
+    let later = sends.iter().filter(|at| **at >= ms(2000)).count();
+    let a_second = later * 10_000 / 88;
     assert!(
         a_second <= usize::try_from(Pacing::RATE).unwrap(),
         "{a_second}"
@@ -110,7 +113,7 @@ proptest! {
         pattern in pattern(),
         start in 0..1_000_000_u64,
         timeout in 0..300_000_u64,
-        draws in prop::collection::vec(any::<u32>(), 100),
+        draws in prop::collection::vec(any::<u32>(), 200),
         pending in 0..25_000_usize,
     ) {
         let (start, deadline) = (ms(start), ms(start + timeout));
@@ -119,25 +122,25 @@ proptest! {
         let (sends, end) = run(pattern, start, deadline, world);
         prop_assert!(end <= deadline, "it ends by the deadline");
         prop_assert!(end >= start);
-        let usual = u64::try_from(pending / 2).unwrap().clamp(4500, 9000);
+        let usual = (u64::try_from(pending).unwrap() * 1000 / 3500).clamp(2200, 9000);
         let gaps: Vec<u64> = match pattern {
             Pattern::Short => vec![2000, 4000],
-            Pattern::Push => [2000, 3000].into_iter().chain([usual; 98]).collect(),
+            Pattern::Push => [2000].into_iter().chain([usual; 199]).collect(),
             Pattern::Once => vec![],
         };
         prop_assert!(sends.len() <= gaps.len());
         let mut last = start;
         for (send, gap) in sends.iter().zip(gaps) {
             prop_assert!(*send < deadline);
-            let (least, most) = (last + ms(gap * 9 / 10), last + ms(gap * 11 / 10));
+            let (least, most) = (last + ms(gap) * 9 / 10, last + ms(gap) * 11 / 10);
             prop_assert!(least <= *send && *send <= most, "{send:?} after {last:?}");
             last = *send;
         }
     }
 
-    /// In any second there leave 2,000 and those that the bucket holds; none waits without need.
+    /// In any second there leave 5,000 and those that the bucket holds; none waits without need.
     #[test]
-    fn the_pace_is_kept(asks in prop::collection::vec(0..3000_u64, 1..2000)) {
+    fn the_pace_is_kept(asks in prop::collection::vec(0..1200_u64, 1..2000)) {
         let mut pacing = Pacing::new();
         let mut now = ms(5000);
         let mut sends = Vec::new();
@@ -150,7 +153,7 @@ proptest! {
         }
         for (n, from) in sends.iter().enumerate() {
             let window = sends[n..].iter().take_while(|at| **at < *from + ms(100)).count();
-            prop_assert!(window <= 400, "{window} within 100 ms");
+            prop_assert!(window <= 700, "{window} within 100 ms");
         }
     }
 }
@@ -164,7 +167,7 @@ fn a_burst_leaves_at_once_and_the_rest_in_step() {
         .collect();
     assert!(sends[..200].iter().all(Duration::is_zero));
     let micros: Vec<_> = sends[200..].iter().map(Duration::as_micros).collect();
-    assert_eq!(micros, [500, 1000, 1500, 2000]);
+    assert_eq!(micros, [200, 400, 600, 800]);
     // A second later the bucket is full again.
     assert!((0..200).all(|_| pacing.reserve(ms(6002)) == ms(6002)));
     assert!(pacing.reserve(ms(6002)) > ms(6002));
@@ -175,7 +178,7 @@ fn who_asks_too_early_takes_no_token() {
     let mut pacing = Pacing::new();
     let now = ms(5000);
     assert!((0..200).all(|_| pacing.take(now).is_ok()));
-    let later = now + Duration::from_micros(500);
+    let later = now + Duration::from_micros(200);
     assert!((0..1000).all(|_| pacing.take(now) == Err(later)));
     assert_eq!(pacing.take(later), Ok(()));
 }

@@ -101,7 +101,7 @@ fn a_short_request_is_sent_three_times() {
 #[test]
 fn a_push_is_sent_until_its_deadline() {
     let (words, sends) = follow(begin(Pattern::Push, true, 90_000));
-    assert_eq!(sends, 21);
+    assert_eq!(sends, 41);
     assert_eq!(words[words.len() - 2..], ["wake 91000", "unanswered"]);
 }
 

@@ -112,7 +112,7 @@ pub async fn run(
     let stop = tokio::spawn(signals.stop(readiness, server.clone(), stopping));
     let house = tokio::spawn(housekeeping::keep_house(service.clone(), store, password));
     announce(&config, address, tls.as_ref())?;
-    let outcome = http::serve(listener, router, tls, server).await;
+    let outcome = http::serve(listener, router, UnnamedProxy::watch(&config), tls, server).await;
 
     house.abort();
     service.close().await;
@@ -214,8 +214,7 @@ pub(crate) fn policy(config: &Config) -> Policy {
 fn router(config: &Config, service: Service, readiness: Readiness) -> Router {
     let networks = config.trusted_proxies.clone();
     let trusted = TrustedProxies::new(move |address| networks.iter().any(|n| n.contains(address)));
-    let routes = vestibule_http::router(service, site(&config.login), trusted, readiness);
-    requests::counted(routes, UnnamedProxy::watch(config))
+    vestibule_http::router(service, site(&config.login), trusted, readiness)
 }
 
 fn site(login: &Login) -> Site {

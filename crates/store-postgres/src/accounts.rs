@@ -8,8 +8,9 @@ use vestibule_store::{
     Accounts, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, search_text,
 };
 
+use crate::PostgresStore;
 use crate::error::{is_storable, retrying, store_error};
-use crate::{PostgresStore, Write};
+use crate::transaction::Transaction;
 use vestibule_store_sql::{UserRow, stored_roles, user_columns};
 
 const BY_NAME: &str = concat!(
@@ -42,7 +43,7 @@ const FILL_BUDGET: &str = "
 impl Accounts for PostgresStore {
     async fn has_users(&self) -> Result<bool, StoreError> {
         query_scalar("SELECT EXISTS (SELECT 1 FROM users)")
-            .fetch_one(&self.pool)
+            .fetch_one(&self.connections)
             .await
             .map_err(store_error)
     }
@@ -53,7 +54,7 @@ impl Accounts for PostgresStore {
         }
         let row: Option<UserRow> = query_as(BY_NAME)
             .bind(name.as_str())
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.connections)
             .await
             .map_err(store_error)?;
         row.map(User::try_from).transpose()
@@ -74,7 +75,7 @@ impl Accounts for PostgresStore {
             let taken: Option<bool> = query_scalar(taken)
                 .bind(new.user.id.uuid())
                 .bind(name.as_str())
-                .fetch_optional(&self.pool)
+                .fetch_optional(&self.connections)
                 .await
                 .map_err(store_error)?;
             match taken {
@@ -152,7 +153,7 @@ impl Accounts for PostgresStore {
             .bind(user.uuid())
             .bind(until.map(Timestamp::as_micros))
             .bind(now.as_micros());
-        let done = set.execute(&self.pool).await.map_err(store_error)?;
+        let done = set.execute(&self.connections).await.map_err(store_error)?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -200,19 +201,19 @@ impl PostgresStore {
             .bind(user.created.as_micros())
             .bind(user.updated.as_micros())
             .bind(search_text(user));
-        let done = add.execute(&self.pool).await.map_err(store_error)?;
+        let done = add.execute(&self.connections).await.map_err(store_error)?;
         Ok(done.rows_affected() == 1)
     }
 }
 
 /// Ends the tokens of a user whose row is locked.
-async fn end_tokens(write: &mut Write, user: UserId) -> Result<(), StoreError> {
+async fn end_tokens(write: &mut Transaction, user: UserId) -> Result<(), StoreError> {
     let end = query("DELETE FROM tokens WHERE user_id = $1").bind(user.uuid());
     write.run(end).await?;
     Ok(())
 }
 
-async fn end_device_failures(write: &mut Write, user: UserId) -> Result<(), StoreError> {
+async fn end_device_failures(write: &mut Transaction, user: UserId) -> Result<(), StoreError> {
     let end = "UPDATE known_devices SET failures = 0, lock_start = NULL WHERE user_id = $1";
     write.run(query(end).bind(user.uuid())).await?;
     Ok(())

@@ -93,7 +93,7 @@ impl FirstFactors for PostgresStore {
         let row: Option<StandingRow> = query_as(STANDING)
             .bind(name.as_str())
             .bind(device.uuid())
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.connections)
             .await
             .map_err(store_error)?;
         row.map(PasswordStanding::try_from).transpose()
@@ -142,7 +142,10 @@ impl FirstFactors for PostgresStore {
         let forget = query(FORGET_DEVICES)
             .bind(last_completed_before.as_micros())
             .bind(i64::from(most));
-        let done = forget.execute(&self.pool).await.map_err(store_error)?;
+        let done = forget
+            .execute(&self.connections)
+            .await
+            .map_err(store_error)?;
         Ok(done.rows_affected())
     }
 }

@@ -12,6 +12,7 @@
 //!   again.
 
 mod accounts;
+mod connections;
 mod error;
 mod first_factors;
 mod lists;
@@ -22,6 +23,7 @@ mod second_factors;
 mod settings;
 mod settlements;
 mod tokens;
+mod transaction;
 mod url;
 
 #[cfg(test)]
@@ -31,19 +33,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
 use sqlx::query::Query;
-use sqlx::{PgConnection, Postgres, Transaction, query_scalar};
+use sqlx::{Postgres, query_scalar};
 use vestibule_store::{Health, StoreError, Swap};
 
+use crate::connections::Connections;
 use crate::error::store_error;
+use crate::transaction::Transaction;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// Connections of one server.
-const CONNECTIONS: u32 = 16;
-/// How long a caller waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the connection for the migrations may take to open.
+const CONNECTING: Duration = Duration::from_secs(3);
 
 /// What every connection asks of the server.
 const SESSION: [(&str, &str); 2] = [
@@ -53,15 +55,9 @@ const SESSION: [(&str, &str); 2] = [
 ];
 
 /// A store in a Postgres database.
+#[derive(Debug)]
 pub struct PostgresStore {
-    pool: PgPool,
-}
-
-impl std::fmt::Debug for PostgresStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The pool would print the password.
-        f.debug_struct("PostgresStore").finish_non_exhaustive()
-    }
+    connections: Connections,
 }
 
 impl PostgresStore {
@@ -73,25 +69,21 @@ impl PostgresStore {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let options = url::parse(url)?;
         migrate(options.clone()).await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options.options(SESSION))
+        let connections = Connections::open(options.options(SESSION))
             .await
             .map_err(store_error)?;
-        Ok(Self { pool })
+        Ok(Self { connections })
     }
 
     /// Starts a transaction that writes.
-    async fn write(&self) -> Result<Write, StoreError> {
-        let transaction = self.pool.begin().await.map_err(store_error)?;
-        Ok(Write { transaction })
+    async fn write(&self) -> Result<Transaction, StoreError> {
+        Transaction::begin(&self.connections, "BEGIN").await
     }
 
     /// Runs a write that is one statement, which gives a row when it was written.
     async fn swap(&self, statement: Statement<'_>) -> Result<Swap, StoreError> {
         let row = statement
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.connections)
             .await
             .map_err(store_error)?;
         Ok(if row.is_some() {
@@ -107,7 +99,7 @@ impl PostgresStore {
 async fn migrate(options: PgConnectOptions) -> Result<(), StoreError> {
     let pool = PgPoolOptions::new()
         .max_connections(1)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(CONNECTING)
         .connect_with(options)
         .await
         .map_err(store_error)?;
@@ -139,40 +131,13 @@ async fn migrate(options: PgConnectOptions) -> Result<(), StoreError> {
 
 type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
-/// A transaction under way. Dropped without a commit it never was.
-struct Write {
-    transaction: Transaction<'static, Postgres>,
-}
-
-impl Write {
-    /// Where statements are run.
-    fn on(&mut self) -> &mut PgConnection {
-        &mut self.transaction
-    }
-
-    /// Runs a statement; how many rows it wrote or locked.
-    async fn run(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
-        let done = statement.execute(self.on()).await.map_err(store_error)?;
-        Ok(done.rows_affected())
-    }
-
-    async fn commit(self) -> Result<(), StoreError> {
-        self.transaction.commit().await.map_err(store_error)
-    }
-
-    /// Gives up, having written nothing.
-    async fn roll_back(self) -> Result<(), StoreError> {
-        self.transaction.rollback().await.map_err(store_error)
-    }
-}
-
 #[async_trait]
 impl Health for PostgresStore {
     async fn check(&self) -> Result<(), StoreError> {
         let read_only = "
             SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean";
         let read_only: bool = query_scalar(read_only)
-            .fetch_one(&self.pool)
+            .fetch_one(&self.connections)
             .await
             .map_err(store_error)?;
         if read_only {
@@ -184,6 +149,6 @@ impl Health for PostgresStore {
     }
 
     async fn close(&self) {
-        self.pool.close().await;
+        self.connections.close().await;
     }
 }

@@ -1,11 +1,12 @@
 //! Lists: filtered, sorted and cut by the database.
 
-use sqlx::{FromRow, Postgres, Transaction, query_as, query_scalar};
+use sqlx::{FromRow, query_as, query_scalar};
 use vestibule_engine::{MfaProvider, User};
 use vestibule_store::{ListOrder, ListQuery, Listing, SeedSummary, StoreError};
 
 use crate::PostgresStore;
 use crate::error::{is_storable, store_error};
+use crate::transaction::Transaction;
 use vestibule_store_sql::{ProviderRow, SeedRow, UserRow, provider_columns, user_columns, window};
 
 /// Objects in whose searchable text each of an array of texts occurs.
@@ -89,8 +90,6 @@ const MATCHING_SEEDS: &str = concat!("SELECT count(*) ", seeded!(), " AND ", mat
 /// A transaction whose statements all see one moment.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
-type Rows = Transaction<'static, Postgres>;
-
 impl PostgresStore {
     pub(crate) async fn list_users(&self, query: &ListQuery) -> Result<Listing<User>, StoreError> {
         let page = page_in_order_of!(query, "u", user_columns!(), "FROM users u WHERE ");
@@ -142,10 +141,10 @@ impl PostgresStore {
     {
         // What cannot be stored is found nowhere.
         let nowhere = !query.queries.iter().all(|query| is_storable(query));
-        let mut read: Rows = self.pool.begin_with(SNAPSHOT).await.map_err(store_error)?;
+        let mut read = Transaction::begin(&self.connections, SNAPSHOT).await?;
         let total = count(&mut read, all, None).await?;
         if nowhere {
-            read.rollback().await.map_err(store_error)?;
+            read.roll_back().await?;
             return Ok(Listing {
                 items: Vec::new(),
                 matching: 0,
@@ -162,10 +161,10 @@ impl PostgresStore {
             .bind(&query.queries)
             .bind(limit)
             .bind(offset)
-            .fetch_all(&mut *read)
+            .fetch_all(read.on())
             .await
             .map_err(store_error)?;
-        read.rollback().await.map_err(store_error)?;
+        read.roll_back().await?;
         Ok(Listing {
             items: rows
                 .into_iter()
@@ -178,7 +177,7 @@ impl PostgresStore {
 }
 
 async fn count(
-    read: &mut Rows,
+    read: &mut Transaction,
     statement: &'static str,
     queries: Option<&[String]>,
 ) -> Result<u64, StoreError> {
@@ -186,6 +185,6 @@ async fn count(
     if let Some(queries) = queries {
         count = count.bind(queries);
     }
-    let count = count.fetch_one(&mut **read).await.map_err(store_error)?;
+    let count = count.fetch_one(read.on()).await.map_err(store_error)?;
     Ok(count.unsigned_abs())
 }

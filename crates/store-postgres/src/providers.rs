@@ -59,7 +59,7 @@ impl MfaProviders for PostgresStore {
     async fn provider(&self, id: MfaProviderId) -> Result<Option<StoredProvider>, StoreError> {
         let row: Option<StoredProviderRow> = query_as(BY_ID)
             .bind(id.uuid())
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.connections)
             .await
             .map_err(store_error)?;
         row.map(StoredProvider::try_from).transpose()
@@ -73,7 +73,7 @@ impl MfaProviders for PostgresStore {
         let values = ProviderValues::try_from(new)?;
         let insert = || async {
             let add = bind_provider!(query(ADD), &values);
-            let done = add.execute(&self.pool).await.map_err(store_error)?;
+            let done = add.execute(&self.connections).await.map_err(store_error)?;
             Ok(done.rows_affected() == 1)
         };
         loop {
@@ -83,7 +83,7 @@ impl MfaProviders for PostgresStore {
             let taken: Option<bool> = query_scalar(TAKEN)
                 .bind(new.provider.id.uuid())
                 .bind(&values.name_key)
-                .fetch_optional(&self.pool)
+                .fetch_optional(&self.connections)
                 .await
                 .map_err(store_error)?;
             match taken {
@@ -99,7 +99,7 @@ impl MfaProviders for PostgresStore {
         let values = ProviderValues::try_from(new)?;
         retrying(|| async {
             let replace = bind_provider!(query(REPLACE), &values);
-            match replace.execute(&self.pool).await {
+            match replace.execute(&self.connections).await {
                 Ok(done) if done.rows_affected() == 1 => Ok(Replacement::Done),
                 Ok(_) => Ok(Replacement::Moved),
                 Err(error) if is_name_taken(&error) => Ok(Replacement::NameTaken),
@@ -113,7 +113,7 @@ impl MfaProviders for PostgresStore {
         retrying(|| async {
             let answer: (bool, bool) = query_as(REMOVE)
                 .bind(id.uuid())
-                .fetch_one(&self.pool)
+                .fetch_one(&self.connections)
                 .await
                 .map_err(store_error)?;
             Ok(match answer {

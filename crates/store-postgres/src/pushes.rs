@@ -62,7 +62,7 @@ impl Pushes for PostgresStore {
     async fn pushes(&self, user: UserId) -> Result<Vec<Push>, StoreError> {
         let rows: Vec<PushRow> = query_as(OF_USER)
             .bind(user.uuid())
-            .fetch_all(&self.pool)
+            .fetch_all(&self.connections)
             .await
             .map_err(store_error)?;
         rows.into_iter().map(Push::try_from).collect()
@@ -71,7 +71,7 @@ impl Pushes for PostgresStore {
     async fn push(&self, push: PushId) -> Result<Option<Push>, StoreError> {
         let row: Option<PushRow> = query_as(BY_ID)
             .bind(push.uuid())
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.connections)
             .await
             .map_err(store_error)?;
         row.map(Push::try_from).transpose()
@@ -104,13 +104,16 @@ impl Pushes for PostgresStore {
         let end = query("UPDATE pushes SET outcome = $2 WHERE id = $1 AND outcome IS NULL")
             .bind(push.uuid())
             .bind(outcome.as_str());
-        end.execute(&self.pool).await.map_err(store_error)?;
+        end.execute(&self.connections).await.map_err(store_error)?;
         Ok(())
     }
 
     async fn collect_push(&self, push: PushId) -> Result<(), StoreError> {
         let collect = query("UPDATE pushes SET collected = TRUE WHERE id = $1").bind(push.uuid());
-        collect.execute(&self.pool).await.map_err(store_error)?;
+        collect
+            .execute(&self.connections)
+            .await
+            .map_err(store_error)?;
         Ok(())
     }
 
@@ -118,7 +121,10 @@ impl Pushes for PostgresStore {
         let remove = query(REMOVE_USELESS)
             .bind(now.as_micros())
             .bind(i64::from(most));
-        let done = remove.execute(&self.pool).await.map_err(store_error)?;
+        let done = remove
+            .execute(&self.connections)
+            .await
+            .map_err(store_error)?;
         Ok(done.rows_affected())
     }
 }

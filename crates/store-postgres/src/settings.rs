@@ -36,7 +36,7 @@ const END_PARTIAL_TOKENS: &str = "
 impl Settings for PostgresStore {
     async fn admin_mfa(&self) -> Result<Option<AdminMfa>, StoreError> {
         let rows: Vec<(Option<Uuid>, Option<String>, Option<Uuid>)> = query_as(READ)
-            .fetch_all(&self.pool)
+            .fetch_all(&self.connections)
             .await
             .map_err(store_error)?;
         let Some((provider, _, _)) = rows.first() else {
@@ -119,12 +119,12 @@ impl Keys for PostgresStore {
         query(insert)
             .bind(new.key_id)
             .bind(&new.bytes)
-            .execute(&self.pool)
+            .execute(&self.connections)
             .await
             .map_err(store_error)?;
         // The one that is there now stays: nothing changes it or removes it.
         let (key_id, bytes) = query_as("SELECT key_id, sealed FROM canary")
-            .fetch_one(&self.pool)
+            .fetch_one(&self.connections)
             .await
             .map_err(store_error)?;
         Ok(Sealed { key_id, bytes })

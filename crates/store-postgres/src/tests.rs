@@ -1,4 +1,5 @@
 //! What only the schema and the locks of a database can do to a store.
 
+mod connections;
 mod locks;
 mod upgrade;

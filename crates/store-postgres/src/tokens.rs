@@ -60,7 +60,7 @@ impl Tokens for PostgresStore {
     async fn bearer(&self, token: &TokenHash) -> Result<Option<Bearer>, StoreError> {
         let row: Option<BearerRow> = query_as(BEARER)
             .bind(token.as_bytes().as_slice())
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.connections)
             .await
             .map_err(store_error)?;
         row.map(Bearer::try_from).transpose()
@@ -90,7 +90,10 @@ impl Tokens for PostgresStore {
         let remove = query(REMOVE_EXPIRED)
             .bind(now.as_micros())
             .bind(i64::from(most));
-        let done = remove.execute(&self.pool).await.map_err(store_error)?;
+        let done = remove
+            .execute(&self.connections)
+            .await
+            .map_err(store_error)?;
         Ok(done.rows_affected())
     }
 }

@@ -16,7 +16,7 @@ use crate::bearer::BearerToken;
 use crate::body::RawBody;
 use crate::client::Client;
 use crate::convert;
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 
 /// Longest answer to a second factor, in characters.
 const LONGEST_OTP: usize = 256;
@@ -69,8 +69,12 @@ pub(super) async fn finish_otp(
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::LoginResponse>> {
-    let bearer = app.service.due_bearer(&token).await?;
-    let answer = answer(body.json().await?)?;
+    // Apart, because the finish may have to wait for long, with thousands of others.
+    let read = Box::pin(async {
+        let bearer = app.service.due_bearer(&token).await?;
+        Ok::<_, ApiError>((bearer, answer(body.json().await?)?))
+    });
+    let (bearer, answer) = read.await?;
     let signed_in = app.service.finish(bearer, answer, address).await?;
     Ok(Json(convert::signed_in(&signed_in, &app.site)))
 }

@@ -10,20 +10,25 @@ use axum_server::{Address, Handle, Server};
 use tracing::{debug, warn};
 
 use super::listener::{Listener, Peer};
+use super::requests::{UnnamedProxy, per_connection};
 use crate::tls::ServerTls;
 
 /// How long a client may take for the parts of a request that come before the body.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a request may be before its body, over HTTP/1.1: what a connection reads at first. It
+/// would otherwise make room for twice as much, and thousands of them wait at once.
+const LONGEST_HEAD: usize = 8 * 1024;
 
 /// Serves until the handle says to stop.
 pub(super) async fn serve(
     listener: Listener,
     router: Router,
+    unnamed_proxy: UnnamedProxy,
     tls: Option<ServerTls>,
     handle: Handle<Peer>,
 ) -> io::Result<()> {
     let server = server::<Peer>(listener, handle);
-    let service = router.into_make_service_with_connect_info::<Peer>();
+    let service = per_connection::<Peer>(router, unnamed_proxy);
     match tls {
         None => server.serve(service).await,
         Some(tls) => {
@@ -52,7 +57,7 @@ fn server<A: Address + fmt::Debug>(listener: A::Listener, handle: Handle<A>) -> 
     http.http1()
         .header_read_timeout(PATIENCE)
         .max_headers(100)
-        .max_buf_size(64 * 1024);
+        .max_buf_size(LONGEST_HEAD);
     http.http2()
         .max_concurrent_streams(128)
         .max_header_list_size(16 * 1024)
@@ -67,7 +72,6 @@ mod tests {
     use std::sync::Arc;
 
     use axum::extract::ConnectInfo;
-    use axum::extract::connect_info::Connected;
     use axum::routing::get;
     use axum_server::AddrListener;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -75,7 +79,6 @@ mod tests {
     use tokio::time::{Instant, interval_at};
 
     use super::super::connection::{Connection, IDLE};
-    use super::super::requests::{UnnamedProxy, counted};
     use super::*;
 
     /// How long the slow route takes: as a push that somebody has to look at.
@@ -112,8 +115,8 @@ mod tests {
         }
     }
 
-    impl Connected<MemoryPeer> for Peer {
-        fn connect_info(peer: MemoryPeer) -> Self {
+    impl From<MemoryPeer> for Peer {
+        fn from(peer: MemoryPeer) -> Self {
             peer.0
         }
     }
@@ -130,8 +133,7 @@ mod tests {
                 get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string()),
             )
             .route("/slow", get(slow));
-        let service =
-            counted(router, UnnamedProxy::unlikely()).into_make_service_with_connect_info::<Peer>();
+        let service = per_connection::<MemoryPeer>(router, UnnamedProxy::unlikely());
         let listener = MemoryListener(Mutex::new(accept));
         tokio::spawn(server::<MemoryPeer>(listener, Handle::new()).serve(service));
         let (client, accepted) = duplex(4096);

@@ -4,7 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::connect_info::Connected;
 use axum_server::{AddrListener, Address};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
@@ -96,12 +95,6 @@ impl AddrListener<Connection<TcpStream>, Peer> for Listener {
 
     fn get_local_addr(&self) -> io::Result<Peer> {
         self.address().map(Peer::new)
-    }
-}
-
-impl Connected<Peer> for Peer {
-    fn connect_info(peer: Peer) -> Self {
-        peer
     }
 }
 

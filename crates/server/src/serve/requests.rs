@@ -1,36 +1,46 @@
 //! What the server itself does for each request: the connection is in use meanwhile, the routes
 //! learn the address of the peer, and an operator learns of a proxy that is not named.
 
+use std::convert::Infallible;
+use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::HeaderMap;
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Request};
+use axum_server::service::MakeService;
+use futures_util::FutureExt as _;
+use hyper::body::Incoming;
+use tower::{Service as _, service_fn};
 use tracing::warn;
 
 use super::listener::Peer;
 use crate::config::{Config, Transport};
 
-/// Puts the routes behind it.
-pub(super) fn counted(router: Router, unnamed_proxy: UnnamedProxy) -> Router {
-    router.layer(from_fn_with_state(Arc::new(unnamed_proxy), count))
-}
-
-async fn count(
-    State(unnamed_proxy): State<Arc<UnnamedProxy>>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let _under_way = peer.activity().begin();
-    unnamed_proxy.look(request.headers());
-    let address: SocketAddr = peer.address();
-    request.extensions_mut().insert(ConnectInfo(address));
-    next.run(request).await
+/// What answers the requests of each connection.
+pub(super) fn per_connection<A: Into<Peer>>(
+    router: Router,
+    unnamed_proxy: UnnamedProxy,
+) -> impl MakeService<A, Request<Incoming>, MakeFuture: Send> + Send {
+    let unnamed_proxy = Arc::new(unnamed_proxy);
+    service_fn(move |peer: A| {
+        let (mut router, unnamed_proxy) = (router.clone(), Arc::clone(&unnamed_proxy));
+        let peer: Peer = peer.into();
+        ready(Ok::<_, Infallible>(service_fn(
+            move |mut request: Request<Incoming>| {
+                unnamed_proxy.look(request.headers());
+                let address: SocketAddr = peer.address();
+                request.extensions_mut().insert(ConnectInfo(address));
+                let under_way = peer.activity().begin();
+                router.call(request).map(|answer| {
+                    drop(under_way);
+                    answer
+                })
+            },
+        )))
+    })
 }
 
 /// Watches for a proxy that nobody named: all of its clients pass for this machine's own programs.

@@ -145,15 +145,36 @@ impl Inner {
         info!(subject.id = %push.user, provider.id = %push.provider, "Push sent");
         let (tell, waiting) = watch::channel(None);
         self.pushes.lock().insert(push.id, waiting);
-        let sent = send(
-            Arc::clone(self),
-            Arc::clone(&due.provider),
-            push.id,
-            request,
-            tell,
-        );
-        tokio::spawn(sent.in_current_span());
+        self.send(Arc::clone(&due.provider), push.id, request, tell);
         Ok(Some(push))
+    }
+
+    /// Has the servers asked, and what they said written down before anybody here hears of it.
+    fn send(
+        self: &Arc<Self>,
+        provider: Arc<KnownProvider>,
+        push: PushId,
+        request: AccessRequest,
+        tell: watch::Sender<Option<PushOutcome>>,
+    ) {
+        let inner = Arc::clone(self);
+        // A block and no function, which would keep what it is given twice, for thousands.
+        let sent = async move {
+            let reply = match &provider.kind {
+                KnownKind::Radius(radius) => radius.ask_and_wait(&request).await,
+                KnownKind::Totp => Reply::Silent,
+            };
+            let outcome = match reply {
+                Reply::Accepted => PushOutcome::Accepted,
+                Reply::Rejected => PushOutcome::Denied,
+                Reply::Challenged { .. } => PushOutcome::Challenged,
+                Reply::Silent => PushOutcome::Unavailable,
+            };
+            write_down(&inner, push, outcome).await;
+            tell.send_replace(Some(outcome));
+            inner.pushes.lock().remove(&push);
+        };
+        tokio::spawn(sent.in_current_span());
     }
 
     /// Waits for the outcome of a push, whoever has sent it.
@@ -167,10 +188,16 @@ impl Inner {
         {
             return Ok(outcome);
         }
+        // Rare, and larger than all that waits here.
+        Box::pin(self.outcome_elsewhere(push.id)).await
+    }
+
+    /// Waits for what another replica writes down.
+    async fn outcome_elsewhere(&self, push: PushId) -> Result<PushOutcome, ServiceError> {
         let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let Some(push) = self.store.push(push.id).await? else {
+            let Some(push) = self.store.push(push).await? else {
                 return Ok(PushOutcome::Unavailable);
             };
             match push.state(self.time.now()) {
@@ -181,30 +208,6 @@ impl Inner {
             looks.tick().await;
         }
     }
-}
-
-/// Asks the servers, and writes down what they said before anybody here hears of it.
-async fn send(
-    inner: Arc<Inner>,
-    provider: Arc<KnownProvider>,
-    push: PushId,
-    request: AccessRequest,
-    tell: watch::Sender<Option<PushOutcome>>,
-) {
-    let reply = match &provider.kind {
-        KnownKind::Radius(radius) => radius.ask_and_wait(&request).await,
-        KnownKind::Totp => Reply::Silent,
-    };
-    let outcome = match reply {
-        Reply::Accepted => PushOutcome::Accepted,
-        Reply::Rejected => PushOutcome::Denied,
-        Reply::Challenged { .. } => PushOutcome::Challenged,
-        Reply::Silent => PushOutcome::Unavailable,
-    };
-    drop((provider, request));
-    write_down(&inner, push, outcome).await;
-    tell.send_replace(Some(outcome));
-    inner.pushes.lock().remove(&push);
 }
 
 /// Writes an outcome down for those who wait elsewhere. Those here are told in any case.

@@ -64,7 +64,7 @@ impl Site {
         let waiting = "SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event_type = 'Lock'";
         loop {
-            let waiting = query_scalar::<_, i64>(waiting).fetch_one(&self.store.pool);
+            let waiting = query_scalar::<_, i64>(waiting).fetch_one(&self.store.connections);
             if waiting.await.unwrap() == 1 {
                 return;
             }

@@ -1,0 +1,53 @@
+//! What is done around routes.
+//!
+//! A request may wait for minutes until somebody looks at a phone, with thousands of others. What
+//! is done before the route is called is therefore done at once, and what waits keeps nothing of
+//! the request.
+
+use std::convert::Infallible;
+use std::future::Future;
+
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::Route;
+use futures_util::FutureExt as _;
+use tower::layer::layer_fn;
+use tower::{Layer, Service, service_fn};
+
+/// A layer of a router. `around` is called with every request and the route that it goes to; what
+/// it returns is the answer.
+pub(crate) fn around<A>(
+    around: impl Fn(Request, Route) -> A + Clone + Send + Sync + 'static,
+) -> impl Layer<
+    Route,
+    Service = impl Service<
+        Request,
+        Response = Response,
+        Error = Infallible,
+        Future = impl Future<Output = Result<Response, Infallible>> + Send + 'static,
+    > + Clone
+              + Send
+              + Sync
+              + 'static,
+> + Clone
++ Send
++ Sync
++ 'static
+where
+    A: Future<Output = Response> + Send + 'static,
+{
+    layer_fn(move |route: Route| {
+        let around = around.clone();
+        service_fn(move |request| around(request, route.clone()).map(Ok))
+    })
+}
+
+/// What a route answers.
+pub(crate) fn answer(
+    mut route: Route,
+    request: Request,
+) -> impl Future<Output = Response> + Send + 'static {
+    route
+        .call(request)
+        .map(|answer| answer.unwrap_or_else(|never| match never {}))
+}
