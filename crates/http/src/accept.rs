@@ -1,31 +1,19 @@
 //! Versions: every call names the one it speaks in its `Accept` header, and gets 406 before
-//! anything else is looked at if we do not speak it.
+//! anything else but the path is looked at if we do not speak it.
 
-use std::future::Future;
-
-use axum::extract::Request;
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::Route;
-use futures_util::future::{Either, ready};
 use vestibule_wire::{ErrorBody, MEDIA_TYPE_PREFIX, MEDIA_TYPE_SUFFIX, PEER_VERSIONS, ids};
 
-use crate::around::answer;
 use crate::error::ApiError;
 
 /// How much of a refused header is shown again.
 const LONGEST_ECHO: usize = 200;
 
-pub(crate) fn versions(
-    request: Request,
-    route: Route,
-) -> impl Future<Output = Response> + Send + 'static {
-    if speaks_ours(request.headers()) {
-        Either::Left(answer(route, request))
-    } else {
-        Either::Right(ready(not_acceptable(request.headers()).into_response()))
-    }
+/// What a client is told whose version we do not speak.
+pub(crate) fn refusal(headers: &HeaderMap) -> Option<Response> {
+    (!speaks_ours(headers)).then(|| not_acceptable(headers).into_response())
 }
 
 /// Whether any media type that the client takes is one of ours.

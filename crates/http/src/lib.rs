@@ -1,10 +1,10 @@
 //! The REST API, as a thin adapter: parse into types of the domain, call the service, convert
 //! back. No decision is made here but which status an outcome has.
 //!
-//! The order of checks is the same for every route: is there such a route (404) and method (405),
-//! does the client speak our versions (406), is the token good (401) and its bearer allowed (403),
-//! is the body JSON of the right shape (400), do its values make sense (422), and does what it is
-//! about exist (404) or stand in the way (409).
+//! The order of checks is the same for every route: is there such a route (404), does the client
+//! speak our versions (406), is there such a method (405), is the token good (401) and its bearer
+//! allowed (403), is the body JSON of the right shape (400), do its values make sense (422), and
+//! does what it is about exist (404) or stand in the way (409).
 
 mod accept;
 mod around;

@@ -10,14 +10,16 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::Route;
 use futures_util::FutureExt as _;
+use futures_util::future::{Either, ready};
 use tracing::{Instrument as _, debug, error, info_span};
 use uuid::Uuid;
 use vestibule_service::Service;
 
-use crate::TrustedProxies;
 use crate::around::answer;
 use crate::client::Client;
 use crate::error::ApiError;
+use crate::routes::has_versions;
+use crate::{TrustedProxies, accept};
 
 /// What a handler that panics leaves.
 type Panic = Box<dyn Any + Send>;
@@ -47,14 +49,20 @@ pub(crate) fn envelope(
     request.extensions_mut().insert(client);
     // The route and not the path: a path may hold a name.
     let matched = request.extensions().get::<MatchedPath>();
+    let matched = matched.map_or("", MatchedPath::as_str);
     let span = info_span!(
         "request",
         request.id = %id.0,
         client.address = %client.0,
         http.method = %request.method(),
-        http.route = matched.map_or("", MatchedPath::as_str),
+        http.route = matched,
     );
-    AssertUnwindSafe(answer(route, request))
+    let refusal = has_versions(matched).then(|| accept::refusal(request.headers()));
+    let answered = match refusal.flatten() {
+        Some(refusal) => Either::Left(ready(refusal)),
+        None => Either::Right(answer(route, request)),
+    };
+    AssertUnwindSafe(answered)
         .catch_unwind()
         .map(move |answered| finish(id, answered))
         .instrument(span)

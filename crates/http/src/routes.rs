@@ -11,8 +11,13 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use vestibule_wire::Version;
 
-use crate::around::around;
-use crate::{App, accept, error};
+use crate::{App, error};
+
+/// Whether a route wants to know the client's version. `/version` is how a client finds out what to
+/// send, and what is not under `/admin` is not part of the API.
+pub(crate) fn has_versions(route: &str) -> bool {
+    route.starts_with("/admin/") && route != "/admin/version"
+}
 
 /// Everything under `/admin`.
 pub(crate) fn api() -> Router<App> {
@@ -52,8 +57,6 @@ pub(crate) fn api() -> Router<App> {
             "/local-users",
             get(local_users::list).post(local_users::add),
         )
-        .route_layer(around(accept::versions))
-        // Any `Accept` is fine here: this is how a client finds out what to send.
         .route("/version", get(async || Json(Version::OURS)))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)

@@ -46,6 +46,8 @@ struct Round {
     passed: usize,
     rang_once: usize,
     faults: Vec<String>,
+    /// Before the first push of the round.
+    memory: Memory,
     peak: Memory,
     idle: Paced,
     meanwhile: Paced,
@@ -72,21 +74,17 @@ pub(crate) async fn run(args: &Args, postgres: &Postgres) -> Result<Vec<Line>> {
     });
     let provider = site.administrator.add_provider(&provider).await?;
     site.administrator.require(&provider).await?;
-    let idle = site.server.memory()?;
-    let mut rounds = Vec::new();
+    let mut rounds: Vec<Round> = Vec::new();
     for n in 1..=args.rounds {
         let round = round(&site, &crowd, &phones).await?;
-        let (passed, over) = (
-            round.passed,
-            round.peak.resident.saturating_sub(idle.resident),
-        );
+        let (passed, resident) = (round.passed, round.peak.resident);
         progress(format_args!(
-            "round {n}: {passed} of {users} pushes passed, {} MiB over idle",
-            over >> 20
+            "round {n}: {passed} of {users} pushes passed, {} MiB at the peak",
+            resident >> 20
         ));
         rounds.push(round);
     }
-    lines(&rounds, users, idle)
+    lines(&rounds, users)
 }
 
 async fn round(site: &Site, crowd: &Crowd, phones: &Phones) -> Result<Round> {
@@ -96,6 +94,7 @@ async fn round(site: &Site, crowd: &Crowd, phones: &Phones) -> Result<Round> {
     let other = sessions.pop().or_fault("there is nobody else")?;
     let others = Watch::start(address, &other)?;
     let idle = others.for_a_while(IDLE).await?;
+    let memory = site.server.memory()?;
 
     phones.forget();
     let others = Watch::start(address, &other)?;
@@ -120,6 +119,7 @@ async fn round(site: &Site, crowd: &Crowd, phones: &Phones) -> Result<Round> {
         passed,
         rang_once: phones.rang_once(&names),
         faults,
+        memory,
         peak,
         idle,
         meanwhile,

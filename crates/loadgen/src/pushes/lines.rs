@@ -15,7 +15,7 @@ const MOST_MEMORY: u64 = 150 << 20;
 const MOST_DELAY: f64 = 2.0;
 
 /// The lines of the table: of the pushes, of memory, and of what others noticed.
-pub(super) fn lines(rounds: &[Round], users: usize, idle: Memory) -> Result<Vec<Line>> {
+pub(super) fn lines(rounds: &[Round], users: usize) -> Result<Vec<Line>> {
     let all = users * rounds.len();
     let rang_once = rounds.iter().map(|round| round.rang_once).sum();
     let mut lines = vec![
@@ -25,8 +25,8 @@ pub(super) fn lines(rounds: &[Round], users: usize, idle: Memory) -> Result<Vec<
             Value::Of(rang_once, all),
             Target::All,
         ),
-        memory("resident", rounds, idle, |memory| memory.resident),
-        memory("proportional", rounds, idle, |memory| memory.proportional),
+        memory("resident", rounds, |memory| memory.resident),
+        memory("proportional", rounds, |memory| memory.proportional),
     ];
     for (which, name) in NAMES.into_iter().enumerate() {
         lines.push(others(name, which, rounds)?);
@@ -50,14 +50,16 @@ fn pushes(rounds: &[Round], all: usize) -> Line {
     }
 }
 
-/// The most of all rounds, over what there was before the first.
-fn memory(what: &str, rounds: &[Round], idle: Memory, of: fn(Memory) -> u64) -> Line {
+/// The most of all rounds, over what there was before the first push of all.
+fn memory(what: &str, rounds: &[Round], of: fn(Memory) -> u64) -> Line {
+    let idle = rounds.first().map(|round| of(round.memory));
+    let idle = idle.unwrap_or_default();
     let peaks = rounds.iter().map(|round| of(round.peak));
-    let over = peaks.max().unwrap_or_default().saturating_sub(of(idle));
+    let over = peaks.max().unwrap_or_default().saturating_sub(idle);
     Line {
         reference: Some(Side {
             title: "idle".to_owned(),
-            value: Value::Octets(of(idle)),
+            value: Value::Octets(idle),
         }),
         ..line(
             &format!("{what} memory over idle"),
