@@ -113,6 +113,32 @@ impl Connection {
     pub(crate) fn put_back(self) {
         drop(ScopeGuard::into_inner(self.0));
     }
+
+    /// Looks at what became of a statement. Where the server has ended one connection it may have
+    /// ended all: from then on each is asked before it is lent.
+    pub(crate) fn seen<T>(&self, outcome: sqlx::Result<T>) -> sqlx::Result<T> {
+        if let Err(error) = &outcome
+            && is_break(error)
+        {
+            note_break(&self.0);
+        }
+        outcome
+    }
+}
+
+/// Whether an error means that the connection is gone: not sent, not answered, or answered with a
+/// goodbye.
+fn is_break(error: &sqlx::Error) -> bool {
+    match error.as_database_error() {
+        Some(error) => error.code().is_some_and(|code| code.starts_with("57P0")),
+        None => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_)),
+    }
+}
+
+fn note_break(object: &Object<Opener>) {
+    if let Some(pool) = Object::pool(object) {
+        pool.manager().note_break();
+    }
 }
 
 fn clean_up(mut object: Object<Opener>, left: Left) {
@@ -130,9 +156,7 @@ fn clean_up(mut object: Object<Opener>, left: Left) {
             }
         });
         if !matches!(cleaned.await, Ok(Ok(()))) {
-            if let Some(pool) = Object::pool(&object) {
-                pool.manager().note_break();
-            }
+            note_break(&object);
             drop(Object::take(object));
         }
     });
@@ -156,6 +180,7 @@ impl<'c> Executor<'c> for &'c Connections {
                 Err(error) => return vec![Err(error)],
             };
             let answers: Vec<_> = connection.on().fetch_many(query).collect().await;
+            let answers: Vec<_> = answers.into_iter().map(|a| connection.seen(a)).collect();
             if answers.iter().all(Result::is_ok) {
                 connection.put_back();
             }
@@ -171,7 +196,8 @@ impl<'c> Executor<'c> for &'c Connections {
     {
         async move {
             let mut connection = self.lend(Left::Answer).await?;
-            let row = connection.on().fetch_optional(query).await?;
+            let row = connection.on().fetch_optional(query).await;
+            let row = connection.seen(row)?;
             connection.put_back();
             Ok(row)
         }

@@ -52,7 +52,7 @@ impl Transaction {
     }
 
     async fn say(&mut self, statement: &'static str) -> Result<(), StoreError> {
-        self.on().execute(statement).await.map_err(store_error)?;
-        Ok(())
+        let said = self.on().execute(statement).await;
+        self.connection.seen(said).map(drop).map_err(store_error)
     }
 }

@@ -147,7 +147,7 @@ async fn postgres_read_only() {
             .unwrap();
         let statement = format!(
             "ALTER DATABASE \"{database}\" SET default_transaction_read_only = {read_only}; \
-             SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
              WHERE datname = current_database() AND pid <> pg_backend_pid()"
         );
         for statement in ["SET default_transaction_read_only = false", &statement] {
@@ -162,7 +162,13 @@ async fn postgres_read_only() {
         &site,
         &server,
         async || set(true).await,
-        async || set(false).await,
+        async || {
+            set(false).await;
+            // Connections that were used a moment ago are not asked first: one call finds out that
+            // the server has ended them.
+            let client = server.client();
+            Client::send(client.call("GET", "/readyz")).await;
+        },
     )
     .await;
 }

@@ -94,11 +94,11 @@ async fn connections_that_the_server_ended_are_replaced() {
     .await
     .unwrap();
     assert!(ended > 0);
-    let mut failures = 0;
-    while let Err(error) = pid(&connections).await {
-        assert!(!matches!(error, sqlx::Error::PoolTimedOut), "{error}");
-        failures += 1;
-        assert!(failures <= ended, "{error}");
+    // Whoever comes next may find out. Nobody after that.
+    let _found_out = pid(&connections).await;
+    for _ in 0..8 {
+        let pids = futures_util::future::join_all((0..4).map(|_| pid(&connections))).await;
+        assert!(pids.iter().all(Result::is_ok), "{pids:?}");
     }
 }
 
