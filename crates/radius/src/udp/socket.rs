@@ -26,9 +26,32 @@ pub(super) fn connect(
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
+    let_fragments_pass(&socket, server)?;
     socket.bind(&SocketAddr::new(source.unwrap_or(any), 0).into())?;
     socket.connect(&server.into())?;
     UdpSocket::from_std(socket.into())
+}
+
+/// Lets routers cut a datagram that is too long for a link, as RADIUS expects of them. The kernel
+/// would otherwise refuse to send the next one that is as long.
+#[cfg(target_os = "linux")]
+fn let_fragments_pass(socket: &Socket, server: SocketAddr) -> io::Result<()> {
+    use rustix::net::sockopt::{
+        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+    };
+
+    match server {
+        SocketAddr::V4(_) => set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::DONT)?,
+        SocketAddr::V6(_) => set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::DONT)?,
+    }
+    Ok(())
+}
+
+/// Other systems do so by themselves.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+fn let_fragments_pass(_: &Socket, _: SocketAddr) -> io::Result<()> {
+    Ok(())
 }
 
 /// Whether an error says that nobody listens, or that there is no way there. It is about something
@@ -57,5 +80,24 @@ impl Background {
 impl Drop for Background {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::net::sockopt::{
+        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, ip_mtu_discover, ipv6_mtu_discover,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn fragments_may_pass() {
+        let v4 = connect(SocketAddr::from((Ipv4Addr::LOCALHOST, 9)), None, 4096).unwrap();
+        assert_eq!(ip_mtu_discover(&v4).unwrap(), Ipv4PathMtuDiscovery::DONT);
+        let v6 = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP)).unwrap();
+        let server = SocketAddr::from((Ipv6Addr::LOCALHOST, 9));
+        let_fragments_pass(&v6, server).unwrap();
+        assert_eq!(ipv6_mtu_discover(&v6).unwrap(), Ipv6PathMtuDiscovery::DONT);
     }
 }
