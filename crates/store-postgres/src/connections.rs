@@ -1,10 +1,9 @@
 //! The connections of this server: lent for a statement or a transaction, and used again.
 //!
-//! A statement costs one round trip. Whether a connection still works is asked where there is a
-//! reason for doubt, and not before and after each use.
+//! Each is asked whether it still works before it is lent, so that nobody hears of one that the
+//! server has ended meanwhile; and afterwards only if somebody was interrupted.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool::Runtime;
@@ -26,8 +25,6 @@ const CONNECTIONS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a connection may take to show that it still works, or to be cleaned up.
 const PROOF: Duration = Duration::from_secs(1);
-/// After how long without use a connection is doubted.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// Connections to one database.
 #[derive(Clone)]
@@ -43,11 +40,7 @@ impl fmt::Debug for Connections {
 impl Connections {
     /// Opens the first one.
     pub(crate) async fn open(options: PgConnectOptions) -> sqlx::Result<Self> {
-        let opener = Opener {
-            options,
-            breaks: AtomicU64::new(0),
-        };
-        let pool = Pool::builder(opener)
+        let pool = Pool::builder(Opener { options })
             .max_size(CONNECTIONS)
             // Those that are used stay fresh, and the others are left alone.
             .queue_mode(QueueMode::Lifo)
@@ -113,32 +106,6 @@ impl Connection {
     pub(crate) fn put_back(self) {
         drop(ScopeGuard::into_inner(self.0));
     }
-
-    /// Looks at what became of a statement. Where the server has ended one connection it may have
-    /// ended all: from then on each is asked before it is lent.
-    pub(crate) fn seen<T>(&self, outcome: sqlx::Result<T>) -> sqlx::Result<T> {
-        if let Err(error) = &outcome
-            && is_break(error)
-        {
-            note_break(&self.0);
-        }
-        outcome
-    }
-}
-
-/// Whether an error means that the connection is gone: not sent, not answered, or answered with a
-/// goodbye.
-fn is_break(error: &sqlx::Error) -> bool {
-    match error.as_database_error() {
-        Some(error) => error.code().is_some_and(|code| code.starts_with("57P0")),
-        None => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_)),
-    }
-}
-
-fn note_break(object: &Object<Opener>) {
-    if let Some(pool) = Object::pool(object) {
-        pool.manager().note_break();
-    }
 }
 
 fn clean_up(mut object: Object<Opener>, left: Left) {
@@ -156,7 +123,6 @@ fn clean_up(mut object: Object<Opener>, left: Left) {
             }
         });
         if !matches!(cleaned.await, Ok(Ok(()))) {
-            note_break(&object);
             drop(Object::take(object));
         }
     });
@@ -180,7 +146,6 @@ impl<'c> Executor<'c> for &'c Connections {
                 Err(error) => return vec![Err(error)],
             };
             let answers: Vec<_> = connection.on().fetch_many(query).collect().await;
-            let answers: Vec<_> = answers.into_iter().map(|a| connection.seen(a)).collect();
             if answers.iter().all(Result::is_ok) {
                 connection.put_back();
             }
@@ -196,8 +161,7 @@ impl<'c> Executor<'c> for &'c Connections {
     {
         async move {
             let mut connection = self.lend(Left::Answer).await?;
-            let row = connection.on().fetch_optional(query).await;
-            let row = connection.seen(row)?;
+            let row = connection.on().fetch_optional(query).await?;
             connection.put_back();
             Ok(row)
         }
@@ -235,24 +199,14 @@ impl<'c> Executor<'c> for &'c Connections {
     }
 }
 
-/// Opens connections, and doubts them.
+/// Opens connections, and asks whether they still work.
 pub(crate) struct Opener {
     options: PgConnectOptions,
-    /// How many connections were found broken: where one is, others are.
-    breaks: AtomicU64,
 }
 
 /// An open connection.
 pub(crate) struct Open {
     connection: PgConnection,
-    /// The breaks that it has survived.
-    survived: u64,
-}
-
-impl Opener {
-    fn note_break(&self) {
-        self.breaks.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 impl Manager for Opener {
@@ -260,25 +214,13 @@ impl Manager for Opener {
     type Error = sqlx::Error;
 
     async fn create(&self) -> sqlx::Result<Open> {
-        let survived = self.breaks.load(Ordering::Relaxed);
         // Rare, and large: whoever is lent a connection that is open should not carry it.
         let connection = Box::pin(PgConnection::connect_with(&self.options)).await?;
-        Ok(Open {
-            connection,
-            survived,
-        })
+        Ok(Open { connection })
     }
 
-    async fn recycle(&self, open: &mut Open, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
-        let breaks = self.breaks.load(Ordering::Relaxed);
-        if open.survived != breaks || metrics.last_used() > FRESH {
-            let proof = Box::pin(open.connection.ping()).await;
-            if let Err(error) = proof {
-                self.note_break();
-                return Err(RecycleError::Backend(error));
-            }
-            open.survived = breaks;
-        }
-        Ok(())
+    async fn recycle(&self, open: &mut Open, _: &Metrics) -> RecycleResult<sqlx::Error> {
+        let proof = Box::pin(open.connection.ping()).await;
+        proof.map_err(RecycleError::Backend)
     }
 }

@@ -52,7 +52,7 @@ impl Transaction {
     }
 
     async fn say(&mut self, statement: &'static str) -> Result<(), StoreError> {
-        let said = self.on().execute(statement).await;
-        self.connection.seen(said).map(drop).map_err(store_error)
+        self.on().execute(statement).await.map_err(store_error)?;
+        Ok(())
     }
 }
