@@ -241,16 +241,22 @@ impl Client {
         }
     }
 
+    /// A datagram, or the error of the socket. The kernel ends a read that has a timeout when the
+    /// machine is stopped and goes on (`signal(7)`): such a read is begun again.
     fn wait(&self, patience: Duration) -> Result<Vec<u8>, ErrorKind> {
         let set = self.socket.set_read_timeout(Some(patience));
         set.expect("it is not zero");
         let mut buffer = vec![0; 4096];
-        let length = self
-            .socket
-            .recv(&mut buffer)
-            .map_err(|error| error.kind())?;
-        buffer.truncate(length);
-        Ok(buffer)
+        loop {
+            match self.socket.recv(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.kind()),
+                Ok(length) => {
+                    buffer.truncate(length);
+                    return Ok(buffer);
+                }
+            }
+        }
     }
 }
 
