@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::future::Future;
 
 use axum::extract::Request;
+use axum::handler::Handler;
 use axum::response::Response;
 use axum::routing::Route;
 use futures_util::FutureExt as _;
@@ -40,6 +41,24 @@ where
         let around = around.clone();
         service_fn(move |request| around(request, route.clone()).map(Ok))
     })
+}
+
+/// A handler that takes its requests as they are, and whose answer may be waited for for long.
+/// Others keep their request until then.
+#[derive(Clone)]
+pub(crate) struct Patient<H>(pub(crate) H);
+
+impl<H, A, S> Handler<(), S> for Patient<H>
+where
+    H: FnOnce(S, Request) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Response> + Send + 'static,
+    S: 'static,
+{
+    type Future = A;
+
+    fn call(self, request: Request, state: S) -> A {
+        (self.0)(state, request)
+    }
 }
 
 /// What a route answers.

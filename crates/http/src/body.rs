@@ -29,11 +29,15 @@ impl FromRequest<App> for RawBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
-        Ok(Self(request.into_body()))
+        Ok(Self::of(request))
     }
 }
 
 impl RawBody {
+    pub(crate) fn of(request: Request) -> Self {
+        Self(request.into_body())
+    }
+
     /// The object in the body.
     pub(crate) async fn json<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         parse(&self.read().await?)

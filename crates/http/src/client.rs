@@ -1,12 +1,16 @@
 //! Where a request comes from.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 use vestibule_service::ClientAddress;
+
+use crate::App;
 
 /// The proxies whose word about the client's address is taken.
 #[derive(Clone)]
@@ -74,6 +78,22 @@ impl fmt::Debug for TrustedProxies {
 /// The address of the client, for handlers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Client(pub(crate) ClientAddress);
+
+impl Client {
+    /// The client of a request that is in its envelope.
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        let client = extensions.get().copied();
+        client.unwrap_or(Self(ClientAddress::Unknown))
+    }
+}
+
+impl FromRequestParts<App> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.extensions))
+    }
+}
 
 #[cfg(test)]
 mod tests {

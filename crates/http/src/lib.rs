@@ -66,8 +66,7 @@ pub fn router(
         service: service.clone(),
         proxies,
     };
-    Router::new()
-        .nest("/admin", routes::api())
+    routes::api()
         .with_state(app)
         .merge(health::routes(service, readiness))
         .fallback(error::no_such_route)

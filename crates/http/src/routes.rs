@@ -11,7 +11,8 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use vestibule_wire::Version;
 
-use crate::{App, error};
+use crate::App;
+use crate::around::Patient;
 
 /// Whether a route wants to know the client's version. `/version` is how a client finds out what to
 /// send, and what is not under `/admin` is not part of the API.
@@ -19,45 +20,50 @@ pub(crate) fn has_versions(route: &str) -> bool {
     route.starts_with("/admin/") && route != "/admin/version"
 }
 
-/// Everything under `/admin`.
+/// Everything under `/admin`. The paths are whole: a router inside a router would wrap each request
+/// once more.
 pub(crate) fn api() -> Router<App> {
     Router::new()
-        .route("/login", post(authentication::login))
-        .route("/authentication", post(authentication::start))
+        .route("/admin/login", post(authentication::login))
+        .route("/admin/authentication", post(authentication::start))
         .route(
-            "/authentication/otp/initialize",
+            "/admin/authentication/otp/initialize",
             post(authentication::initialize_otp),
         )
-        .route("/authentication/otp", post(authentication::finish_otp))
-        .route("/authentication/logout", post(authentication::log_out))
-        .route("/authorization", get(authentication::authorize))
-        .route("/identity-providers/names", get(names::list))
         .route(
-            "/mfa-providers",
+            "/admin/authentication/otp",
+            post(Patient(authentication::finish_otp)),
+        )
+        .route(
+            "/admin/authentication/logout",
+            post(authentication::log_out),
+        )
+        .route("/admin/authorization", get(authentication::authorize))
+        .route("/admin/identity-providers/names", get(names::list))
+        .route(
+            "/admin/mfa-providers",
             get(providers::list)
                 .post(providers::add)
                 .put(providers::put_by_body),
         )
-        .route("/mfa-providers/test", post(providers::test))
+        .route("/admin/mfa-providers/test", post(providers::test))
         .route(
-            "/mfa-providers/{id}",
+            "/admin/mfa-providers/{id}",
             get(providers::get)
                 .put(providers::put)
                 .delete(providers::delete),
         )
         .route(
-            "/admin-mfa-settings",
+            "/admin/admin-mfa-settings",
             get(admin_mfa::get)
                 .put(admin_mfa::put)
                 .delete(admin_mfa::delete),
         )
-        .route("/otp/seeds", get(seeds::list))
-        .route("/otp/seeds/{dn}", delete(seeds::delete))
+        .route("/admin/otp/seeds", get(seeds::list))
+        .route("/admin/otp/seeds/{dn}", delete(seeds::delete))
         .route(
-            "/local-users",
+            "/admin/local-users",
             get(local_users::list).post(local_users::add),
         )
-        .route("/version", get(async || Json(Version::OURS)))
-        .fallback(error::no_such_route)
-        .method_not_allowed_fallback(error::no_such_method)
+        .route("/admin/version", get(async || Json(Version::OURS)))
 }

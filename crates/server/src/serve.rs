@@ -1,12 +1,12 @@
 //! `vestibule serve`: puts the parts together and runs them until told to stop.
 
-mod activity;
 mod connection;
 mod first_start;
 mod housekeeping;
 mod http;
 mod initial_password;
 mod listener;
+mod peer;
 mod places;
 mod requests;
 mod stop;

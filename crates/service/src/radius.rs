@@ -16,8 +16,7 @@ use vestibule_engine::{FieldErrors, Secret};
 use vestibule_radius::{Password, PasswordError, udp};
 
 use crate::initialize::Initialized;
-use crate::second_factor::Due;
-use crate::sign_in::SignedIn;
+use crate::second_factor::{Due, Finishing};
 use crate::{ClientAddress, Inner, Random, ServiceError};
 
 /// What a bearer sends to finish the second factor.
@@ -75,17 +74,18 @@ impl Inner {
         }
     }
 
-    /// Finishes the second factor.
-    pub(crate) async fn finish_radius(
+    /// Begins to finish the second factor: a push is sent, or an answer to be judged.
+    pub(crate) async fn begin_radius_finish(
         self: Arc<Self>,
         due: Box<Due>,
         answer: SecondFactorAnswer,
         client: ClientAddress,
-    ) -> Result<SignedIn, ServiceError> {
+    ) -> Result<Finishing, ServiceError> {
         match due.radius()?.settings().mode {
             RadiusMode::OneFactor | RadiusMode::Challenge => {
                 let password = password_of("otp", Some(&answer.otp))?;
-                self.answer(due, answer.handle(), password, client).await
+                let handle = answer.handle();
+                Ok(Box::pin(self.answer(due, handle, password, client)))
             }
             RadiusMode::Push => self.push(due, &answer.otp, client).await,
         }

@@ -1,5 +1,6 @@
 //! The end of the second factor: an attempt, and what it asks for.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tracing::{info, warn};
@@ -70,24 +71,38 @@ impl Service {
     /// token survives that, until the guess budget has run out. From RADIUS servers also
     /// [`ServiceError::SecondFactorAskedAgain`], [`ServiceError::AuthenticationServerSilent`],
     /// [`ServiceError::TooManyPushes`], and [`ServiceError::Invalid`] for what RADIUS cannot carry.
-    pub async fn finish(
+    pub fn finish(
         &self,
         DueBearer(due): DueBearer,
         answer: SecondFactorAnswer,
         client: ClientAddress,
-    ) -> Result<SignedIn, ServiceError> {
-        let inner = Arc::clone(&self.inner);
-        match due.provider.kind {
-            KnownKind::Radius(_) => inner.finish_radius(due, answer, client).await,
-            KnownKind::Totp => {
-                let otp = Otp::new(answer.otp);
-                Self::to_the_end(async move { inner.run_attempt(due.bearer, otp).await }).await
-            }
-        }
+    ) -> impl Future<Output = Result<SignedIn, ServiceError>> + Send + use<> {
+        let begun = Box::pin(Arc::clone(&self.inner).begin_finish(due, answer, client));
+        async move { begun.await?.await }
     }
 }
 
+/// The end of a finish that has begun. It may take until somebody looks at a phone, and thousands
+/// may wait at once: nothing is kept in it that only the beginning needed.
+pub(crate) type Finishing = Pin<Box<dyn Future<Output = Result<SignedIn, ServiceError>> + Send>>;
+
 impl Inner {
+    async fn begin_finish(
+        self: Arc<Self>,
+        due: Box<Due>,
+        answer: SecondFactorAnswer,
+        client: ClientAddress,
+    ) -> Result<Finishing, ServiceError> {
+        match due.provider.kind {
+            KnownKind::Radius(_) => self.begin_radius_finish(due, answer, client).await,
+            KnownKind::Totp => {
+                let otp = Otp::new(answer.otp);
+                let attempt = async move { self.run_attempt(due.bearer, otp).await };
+                Ok(Box::pin(Service::to_the_end(attempt)))
+            }
+        }
+    }
+
     /// The bearer of a partial token of whom a second factor is due, with its provider.
     pub(crate) async fn due(&self, hash: &TokenHash) -> Result<Box<Due>, ServiceError> {
         for _ in 0..MOST_TRIES {

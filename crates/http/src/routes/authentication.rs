@@ -1,11 +1,13 @@
 //! Signing in, step by step, and out.
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::{Extension, Json};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, RequestExt as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use vestibule_engine::FieldErrors;
 use vestibule_engine::invalid::Fields;
 use vestibule_service::{Credentials, SecondFactorAnswer};
@@ -16,14 +18,14 @@ use crate::bearer::BearerToken;
 use crate::body::RawBody;
 use crate::client::Client;
 use crate::convert;
-use crate::error::{ApiError, ApiResult};
+use crate::error::ApiResult;
 
 /// Longest answer to a second factor, in characters.
 const LONGEST_OTP: usize = 256;
 
 pub(super) async fn start(
     State(app): State<App>,
-    Extension(Client(address)): Extension<Client>,
+    Client(address): Client,
     body: RawBody,
 ) -> ApiResult<Json<wire::LoginResponse>> {
     let credentials = credentials(body.json().await?)?;
@@ -33,7 +35,7 @@ pub(super) async fn start(
 
 pub(super) async fn login(
     State(app): State<App>,
-    Extension(Client(address)): Extension<Client>,
+    Client(address): Client,
     body: RawBody,
 ) -> ApiResult<Json<wire::LoginResponse>> {
     let credentials = credentials(body.json().await?)?;
@@ -43,7 +45,7 @@ pub(super) async fn login(
 
 pub(super) async fn initialize_otp(
     State(app): State<App>,
-    Extension(Client(address)): Extension<Client>,
+    Client(address): Client,
     BearerToken(token): BearerToken,
     uri: Uri,
     headers: HeaderMap,
@@ -63,20 +65,22 @@ pub(super) async fn initialize_otp(
     Ok(Json(convert::started(&started)))
 }
 
-pub(super) async fn finish_otp(
-    State(app): State<App>,
-    Extension(Client(address)): Extension<Client>,
-    BearerToken(token): BearerToken,
-    body: RawBody,
-) -> ApiResult<Json<wire::LoginResponse>> {
-    // Apart, because the finish may have to wait for long, with thousands of others.
-    let read = Box::pin(async {
-        let bearer = app.service.due_bearer(&token).await?;
-        Ok::<_, ApiError>((bearer, answer(body.json().await?)?))
-    });
-    let (bearer, answer) = read.await?;
-    let signed_in = app.service.finish(bearer, answer, address).await?;
-    Ok(Json(convert::signed_in(&signed_in, &app.site)))
+pub(super) fn finish_otp(app: App, request: Request) -> impl Future<Output = Response> + Send {
+    let begun = Box::pin(begin_finish(app, request));
+    begun.try_flatten().map(IntoResponse::into_response)
+}
+
+async fn begin_finish(
+    app: App,
+    mut request: Request,
+) -> ApiResult<impl Future<Output = ApiResult<Json<wire::LoginResponse>>> + Send> {
+    let Client(address) = Client::of(request.extensions());
+    let BearerToken(token) = request.extract_parts_with_state(&app).await?;
+    let bearer = app.service.due_bearer(&token).await?;
+    let answer = answer(RawBody::of(request).json().await?)?;
+    let finishing = app.service.finish(bearer, answer, address);
+    let site = app.site;
+    Ok(finishing.map(move |finished| Ok(Json(convert::signed_in(&finished?, &site)))))
 }
 
 pub(super) async fn authorize(

@@ -33,8 +33,8 @@ pub(super) struct Attempt<'a> {
 
 /// How it ended.
 pub(super) enum Ended {
-    /// The server has answered.
-    Answered(Answer),
+    /// The server has answered. Boxed, because all that wait keep room for it.
+    Answered(Box<Answer>),
     /// Nobody has, in time.
     Unanswered,
     /// Nobody is there.
@@ -67,6 +67,12 @@ struct Going {
     wake_at: Duration,
 }
 
+impl Going {
+    fn is_due(&self, now: Duration) -> bool {
+        self.send_at.is_some_and(|at| at <= now)
+    }
+}
+
 impl Attempt<'_> {
     /// Asks; the second tells what somebody would want to know if it was in vain.
     pub(super) async fn run(&self) -> (Ended, Attempted) {
@@ -85,8 +91,10 @@ impl Attempt<'_> {
                 return (Ended::Gone { may_move }, unsent(Some(error)));
             }
         };
-        let mut progress = Progress::default();
-        let ended = self.wait(&ticket, &mut progress).await;
+        let (ended, progress) = match self.wait_for_turn(&ticket).await {
+            Some(ended) => (ended, Progress::default()),
+            None => self.wait(&ticket).await,
+        };
         let tried = Attempted {
             server: Some(self.endpoint.address),
             our_address: ticket.local(),
@@ -114,28 +122,23 @@ impl Attempt<'_> {
         (ended, tried)
     }
 
-    async fn wait(&self, ticket: &Ticket, progress: &mut Progress) -> Ended {
-        if let Some(ended) = self.wait_for_turn(ticket).await {
-            return ended;
-        }
-        let world = &self.endpoint.world;
+    async fn wait(&self, ticket: &Ticket) -> (Ended, Progress) {
+        let mut progress = Progress::default();
         let mut going = match self.begin(ticket) {
             Ok(going) => going,
-            Err(ended) => return ended,
+            Err(ended) => return (ended, progress),
         };
         loop {
-            if let Some(at) = going.send_at
-                && at <= world.now()
-            {
-                going.send_at = self.send(ticket, progress).await;
+            if going.is_due(self.endpoint.world.now()) {
+                going.send_at = self.send(ticket, &mut progress).await;
             }
             let until = going
                 .send_at
                 .map_or(going.wake_at, |at| at.min(going.wake_at));
-            let news = ticket.news_until(until).await;
-            going = match self.go_on(going, news, progress) {
+            let news = ticket.news_until(until).await.ok();
+            going = match self.go_on(going, news, &mut progress) {
                 Ok(going) => going,
-                Err(ended) => return ended,
+                Err(ended) => return (ended, progress),
             };
         }
     }
@@ -201,7 +204,7 @@ impl Attempt<'_> {
         let now = world.now();
         let turn = self.endpoint.reserve(now);
         while turn > world.now() {
-            match ticket.news_until(turn.min(self.deadline)).await {
+            match ticket.news_until(turn.min(self.deadline)).await.ok() {
                 Some(News::Stopped) => return Some(Ended::Stopped),
                 Some(News::Refused | News::Died) if self.can_move => {
                     return Some(Ended::Gone { may_move: true });
@@ -245,7 +248,7 @@ impl Attempt<'_> {
 impl From<Outcome> for Ended {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Answered(verified) => Self::Answered(verified.answer),
+            Outcome::Answered(verified) => Self::Answered(Box::new(verified.answer)),
             Outcome::Unanswered => Self::Unanswered,
             Outcome::Gone { may_move } => Self::Gone { may_move },
         }

@@ -50,44 +50,30 @@ impl Plan {
             Self::Short { timeout, .. } | Self::Push { timeout } => timeout,
         }
     }
-
-    const fn pattern(self) -> Pattern {
-        match self {
-            Self::Short { .. } => Pattern::Short,
-            Self::Push { .. } => Pattern::Push,
-        }
-    }
 }
 
-/// See [`Servers::exchange`](super::Servers::exchange).
-pub(super) async fn exchange(
-    provider: &Provider,
-    request: &AccessRequest,
+/// See [`Servers::exchange`](super::Servers::exchange). A block and no function, which would keep
+/// what it is given twice, for thousands.
+pub(super) fn exchange<'a>(
+    provider: &'a Provider,
+    request: &'a AccessRequest,
     plan: Plan,
-) -> Result<Exchange, ExchangeError> {
-    let world = &provider.world;
-    if !world.is_running() {
-        return Err(ExchangeError::Stopped);
-    }
-    provider.touch();
-    let _place = Place::take(provider)?;
-    let deadline = world.now().saturating_add(plan.timeout());
-    if !provider.is_settled() {
-        let patience = world.now().saturating_add(SLOW_NAMES);
-        // Rare, and large: not in every future.
-        Box::pin(provider.until_known(patience, deadline)).await;
-    }
-    let round = Round {
-        provider,
-        request,
-        deadline,
+) -> impl Future<Output = Result<Exchange, ExchangeError>> + Send + 'a {
+    let round = Round::begin(provider, request, plan);
+    let (pattern, pinned) = match plan {
+        Plan::Short { pinned, .. } => (Pattern::Short, pinned),
+        Plan::Push { .. } => (Pattern::Push, None),
     };
-    match plan {
-        Plan::Short {
-            pinned: Some(address),
-            ..
-        } => round.pinned(address).await,
-        Plan::Short { pinned: None, .. } | Plan::Push { .. } => round.any(plan.pattern()).await,
+    async move {
+        let round = round.as_ref().map_err(Clone::clone)?;
+        if !round.provider.is_settled() {
+            // Rare, and large: not in every future.
+            Box::pin(round.until_known()).await;
+        }
+        match pinned {
+            Some(address) => round.pinned(address).await,
+            None => round.any(pattern).await,
+        }
     }
 }
 
@@ -119,9 +105,34 @@ struct Round<'a> {
     provider: &'a Provider,
     request: &'a AccessRequest,
     deadline: Duration,
+    _place: Place<'a>,
 }
 
-impl Round<'_> {
+impl<'p> Round<'p> {
+    fn begin(
+        provider: &'p Provider,
+        request: &'p AccessRequest,
+        plan: Plan,
+    ) -> Result<Self, ExchangeError> {
+        let world = &provider.world;
+        if !world.is_running() {
+            return Err(ExchangeError::Stopped);
+        }
+        provider.touch();
+        Ok(Self {
+            _place: Place::take(provider)?,
+            deadline: world.now().saturating_add(plan.timeout()),
+            provider,
+            request,
+        })
+    }
+
+    /// Waits for the first names, if there is nothing known yet.
+    async fn until_known(&self) {
+        let patience = self.provider.world.now().saturating_add(SLOW_NAMES);
+        self.provider.until_known(patience, self.deadline).await;
+    }
+
     /// Asks the server of the dialogue, and no other.
     async fn pinned(&self, address: SocketAddr) -> Result<Exchange, ExchangeError> {
         let gone = ExchangeError::PinnedServerGone(address);
@@ -286,10 +297,10 @@ fn last_share(left: Duration) -> (Pattern, Duration) {
 fn finish(ended: Ended, endpoint: &Endpoint) -> Option<Result<Exchange, ExchangeError>> {
     let server = endpoint.address;
     match ended {
-        Ended::Answered(Answer::Reply(reply)) => Some(Ok(Exchange { reply, server })),
-        Ended::Answered(Answer::Broken(broken)) => {
-            Some(Err(ExchangeError::BrokenServer { server, broken }))
-        }
+        Ended::Answered(answer) => Some(match *answer {
+            Answer::Reply(reply) => Ok(Exchange { reply, server }),
+            Answer::Broken(broken) => Err(ExchangeError::BrokenServer { server, broken }),
+        }),
         Ended::Unencodable(error) => Some(Err(error.into())),
         Ended::Stopped => Some(Err(ExchangeError::Stopped)),
         Ended::Unanswered | Ended::Gone { .. } | Ended::Full => None,

@@ -33,12 +33,12 @@ impl Servers {
     /// # Errors
     ///
     /// An [`ExchangeError`]; none of them says anything about the user.
-    pub async fn exchange(
-        &self,
-        request: &AccessRequest,
+    pub fn exchange<'a>(
+        &'a self,
+        request: &'a AccessRequest,
         plan: Plan,
-    ) -> Result<Exchange, ExchangeError> {
-        exchange::exchange(&self.provider, request, plan).await
+    ) -> impl Future<Output = Result<Exchange, ExchangeError>> + Send + 'a {
+        exchange::exchange(&self.provider, request, plan)
     }
 
     /// Asks each address of each name, by Status-Server if they answer it, and else by a login of a

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Timeout;
+
 use super::endpoint::Endpoint;
 use super::error::Discarded;
 use super::line::{Line, News};
@@ -96,11 +98,11 @@ impl Ticket {
         }
     }
 
-    /// What comes until then; `None` when nothing does.
-    pub(super) async fn news_until(&self, time: Duration) -> Option<News> {
+    /// What comes until then; an error when nothing does.
+    pub(super) fn news_until(&self, time: Duration) -> Timeout<impl Future<Output = News>> {
         let at = self.endpoint.world.clock.instant(time);
         let news = poll_fn(|context| self.line.poll_news(self.slot.identifier, context));
-        tokio::time::timeout_at(at, news).await.ok()
+        tokio::time::timeout_at(at, news)
     }
 
     /// The server has answered: its identifier need not rest.

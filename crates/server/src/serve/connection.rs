@@ -2,44 +2,35 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::activity::Activity;
-use super::places::Share;
+use super::peer::Peer;
 
 /// How long a connection may stay without a request: longer than the proxies keep theirs that are
 /// to be used again.
 pub(super) const IDLE: Duration = Duration::from_secs(75);
 
-/// A connection, and its place among those that are allowed.
+/// A connection to a peer.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
     stream: S,
-    activity: Arc<Activity>,
+    peer: Peer,
     /// When to look whether it is idle.
     looks: Interval,
-    _place: Option<(OwnedSemaphorePermit, Share)>,
 }
 
 impl<S> Connection<S> {
-    pub(super) fn new(
-        stream: S,
-        activity: Arc<Activity>,
-        place: Option<(OwnedSemaphorePermit, Share)>,
-    ) -> Self {
+    pub(super) fn new(stream: S, peer: Peer) -> Self {
         let mut looks = interval_at(Instant::now() + IDLE, IDLE);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             stream,
-            activity,
+            peer,
             looks,
-            _place: place,
         }
     }
 
@@ -49,7 +40,7 @@ impl<S> Connection<S> {
             let now = ready!(self.looks.poll_tick(cx));
             // While a request is under way the next look is far enough: it cannot end and be
             // followed by all of the idle time before that.
-            if let Some(since) = self.activity.idle_since() {
+            if let Some(since) = self.peer.idle_since() {
                 let end = since + IDLE;
                 if end <= now {
                     return Poll::Ready(io::ErrorKind::TimedOut.into());
@@ -112,16 +103,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
     use tokio::time::interval;
 
     use super::*;
 
-    fn connection() -> (DuplexStream, Connection<DuplexStream>, Arc<Activity>) {
+    fn connection() -> (DuplexStream, Connection<DuplexStream>, Peer) {
         let (client, server) = duplex(64);
-        let activity = Activity::start();
-        let connection = Connection::new(server, Arc::clone(&activity), None);
-        (client, connection, activity)
+        let peer = Peer::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), None);
+        (client, Connection::new(server, peer.clone()), peer)
     }
 
     /// Reads until it fails, which is when the connection was idle for too long.
@@ -159,9 +151,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_request_under_way_keeps_it_open() {
-        let (_client, mut connection, activity) = connection();
+        let (_client, mut connection, peer) = connection();
         let long = Duration::from_secs(200);
-        let request = activity.begin();
+        let request = peer.begin();
         tokio::spawn(async move {
             interval_at(Instant::now() + long, long).tick().await;
             drop(request);

@@ -9,7 +9,8 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Address, Handle, Server};
 use tracing::{debug, warn};
 
-use super::listener::{Listener, Peer};
+use super::listener::Listener;
+use super::peer::Peer;
 use super::requests::{UnnamedProxy, per_connection};
 use crate::tls::ServerTls;
 
@@ -69,7 +70,6 @@ fn server<A: Address + fmt::Debug>(listener: A::Listener, handle: Handle<A>) -> 
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
-    use std::sync::Arc;
 
     use axum::extract::ConnectInfo;
     use axum::routing::get;
@@ -105,9 +105,8 @@ mod tests {
             let Some(stream) = self.0.lock().await.recv().await else {
                 return std::future::pending().await;
             };
-            let peer = Peer::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-            let activity = Arc::clone(peer.activity());
-            Ok((Connection::new(stream, activity, None), MemoryPeer(peer)))
+            let peer = Peer::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), None);
+            Ok((Connection::new(stream, peer.clone()), MemoryPeer(peer)))
         }
 
         fn get_local_addr(&self) -> io::Result<MemoryPeer> {

@@ -9,8 +9,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
-use super::activity::Activity;
 use super::connection::Connection;
+use super::peer::Peer;
 use super::places::{Exempt, Places};
 
 /// Files that are open beside the connections: the database, logs, connections to others.
@@ -42,30 +42,6 @@ impl Listener {
     }
 }
 
-/// The other end of a connection, and what goes on in it.
-#[derive(Clone, Debug)]
-pub(super) struct Peer {
-    address: SocketAddr,
-    activity: Arc<Activity>,
-}
-
-impl Peer {
-    pub(super) fn new(address: SocketAddr) -> Self {
-        Self {
-            address,
-            activity: Activity::start(),
-        }
-    }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    pub(super) fn activity(&self) -> &Arc<Activity> {
-        &self.activity
-    }
-}
-
 impl Address for Peer {
     type Stream = Connection<TcpStream>;
     type Listener = Listener;
@@ -73,7 +49,7 @@ impl Address for Peer {
 
 impl AddrListener<Connection<TcpStream>, Peer> for Listener {
     async fn bind_to(address: Peer) -> io::Result<Self> {
-        Self::bind(address.address, u32::MAX, Arc::new(|_| true)).await
+        Self::bind(address.address(), u32::MAX, Arc::new(|_| true)).await
     }
 
     async fn accept_stream(&self) -> io::Result<(Connection<TcpStream>, Peer)> {
@@ -86,15 +62,13 @@ impl AddrListener<Connection<TcpStream>, Peer> for Listener {
             };
             // Answers are small and written at once.
             stream.set_nodelay(true)?;
-            let peer = Peer::new(address);
-            let activity = Arc::clone(peer.activity());
-            let connection = Connection::new(stream, activity, Some((place, share)));
-            return Ok((connection, peer));
+            let peer = Peer::new(address, Some((place, share)));
+            return Ok((Connection::new(stream, peer.clone()), peer));
         }
     }
 
     fn get_local_addr(&self) -> io::Result<Peer> {
-        self.address().map(Peer::new)
+        self.address().map(|address| Peer::new(address, None))
     }
 }
 

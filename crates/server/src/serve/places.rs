@@ -18,12 +18,22 @@ const LEAST_SHARE: u32 = 64;
 pub(super) type Exempt = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
 /// All places.
-#[derive(Clone)]
 pub(super) struct Places {
     free: Arc<Semaphore>,
     share: u32,
     exempt: Exempt,
-    taken: Arc<Mutex<HashMap<IpAddr, u32>>>,
+    taken: Arc<Taken>,
+}
+
+/// How many connections each client has.
+#[derive(Debug, Default)]
+struct Taken(Mutex<HashMap<IpAddr, u32>>);
+
+impl Taken {
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, u32>> {
+        // Nobody panics in between, and each count is right at any point.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Debug for Places {
@@ -63,31 +73,26 @@ impl Places {
             return Some(Share(None));
         }
         let client = site_of(address);
-        let mut taken = self.taken();
+        let mut taken = self.taken.lock();
         let count = taken.entry(client).or_default();
         if *count >= self.share {
             return None;
         }
         *count += 1;
-        Some(Share(Some((self.clone(), client))))
-    }
-
-    fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, u32>> {
-        // Nobody panics in between, and each count is right at any point.
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        Some(Share(Some((Arc::clone(&self.taken), client))))
     }
 }
 
 /// One connection of a client, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Share(Option<(Places, IpAddr)>);
+pub(super) struct Share(Option<(Arc<Taken>, IpAddr)>);
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let Some((places, client)) = &self.0 else {
+        let Some((taken, client)) = &self.0 else {
             return;
         };
-        let mut taken = places.taken();
+        let mut taken = taken.lock();
         if let Some(count) = taken.get_mut(client) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -127,7 +132,7 @@ mod tests {
             shares.push(check(&places, "192.0.2.1", true));
             check(&places, "192.0.2.1", false);
             drop(shares);
-            assert!(places.taken().is_empty(), "who is gone is forgotten");
+            assert!(places.taken.lock().is_empty(), "who is gone is forgotten");
         }
     }
 
@@ -147,6 +152,6 @@ mod tests {
         let places = places(512);
         let shares: Vec<_> = (0..200).map(|_| check(&places, "::1", true)).collect();
         assert_eq!(shares.len(), 200);
-        assert!(places.taken().is_empty());
+        assert!(places.taken.lock().is_empty());
     }
 }

@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::future::ready;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +15,7 @@ use hyper::body::Incoming;
 use tower::{Service as _, service_fn};
 use tracing::warn;
 
-use super::listener::Peer;
+use super::peer::Peer;
 use crate::config::{Config, Transport};
 
 /// What answers the requests of each connection.
@@ -31,9 +30,8 @@ pub(super) fn per_connection<A: Into<Peer>>(
         ready(Ok::<_, Infallible>(service_fn(
             move |mut request: Request<Incoming>| {
                 unnamed_proxy.look(request.headers());
-                let address: SocketAddr = peer.address();
-                request.extensions_mut().insert(ConnectInfo(address));
-                let under_way = peer.activity().begin();
+                request.extensions_mut().insert(ConnectInfo(peer.address()));
+                let under_way = peer.begin();
                 router.call(request).map(|answer| {
                     drop(under_way);
                     answer

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tracing::{debug, warn};
 use vestibule_engine::provider::{RadiusMode, RadiusProtocol, RadiusSettings};
 use vestibule_engine::radius::{Question, RadiusState, Reply};
-use vestibule_engine::{FieldErrors, Secret, User};
+use vestibule_engine::{FieldErrors, PushOutcome, Secret, User};
 use vestibule_radius::udp::{Exchange, ExchangeError, Plan, ServerSettings, Servers};
 use vestibule_radius::{
     AccessRequest, CallingStationId, Credential, NasIdentifier, Password, SharedSecret, State,
@@ -102,11 +102,16 @@ impl RadiusProvider {
     }
 
     /// Asks, and waits until somebody has approved.
-    pub(super) async fn ask_and_wait(&self, request: &AccessRequest) -> Reply {
+    pub(super) async fn ask_and_wait(&self, request: &AccessRequest) -> PushOutcome {
         let plan = Plan::Push {
             timeout: self.settings.timeout,
         };
-        reply(self.servers.exchange(request, plan).await)
+        match reply(self.servers.exchange(request, plan).await) {
+            Reply::Accepted => PushOutcome::Accepted,
+            Reply::Rejected => PushOutcome::Denied,
+            Reply::Challenged { .. } => PushOutcome::Challenged,
+            Reply::Silent => PushOutcome::Unavailable,
+        }
     }
 }
 

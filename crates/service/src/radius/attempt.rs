@@ -11,7 +11,9 @@ use vestibule_engine::radius::{
     ClaimedHandle, Credential, Dialogue, Effect, Handle, Input, Question, RadiusAttempt,
     RadiusStanding, Reply, Transition, Verdict,
 };
-use vestibule_engine::{Acceptance, NewToken, Push, PushOutcome, Secret, Timestamp, TokenHash};
+use vestibule_engine::{
+    Acceptance, MfaProviderId, NewToken, PushOutcome, Secret, Timestamp, TokenHash,
+};
 use vestibule_radius::Password;
 use vestibule_store::{Redeeming, Redemption, Swap};
 
@@ -91,14 +93,14 @@ impl Inner {
     }
 
     /// Sends what the user typed.
-    pub(super) async fn answer(
+    pub(super) fn answer(
         self: Arc<Self>,
         due: Box<Due>,
         claimed: Option<ClaimedHandle>,
         password: Password,
         client: ClientAddress,
-    ) -> Result<SignedIn, ServiceError> {
-        while_somebody_waits(|gone| async move {
+    ) -> impl Future<Output = Result<SignedIn, ServiceError>> + Send + 'static {
+        while_somebody_waits(move |gone| async move {
             let means = Means {
                 password: Some(password),
                 client,
@@ -106,7 +108,6 @@ impl Inner {
             };
             self.judge(due, claimed, means).await
         })
-        .await
     }
 
     async fn judge(
@@ -276,11 +277,10 @@ impl Inner {
     pub(super) async fn conclude_push(
         &self,
         mut due: Box<Due>,
-        push: &Push,
+        provider: (MfaProviderId, u64),
         outcome: PushOutcome,
     ) -> Result<SignedIn, ServiceError> {
         let standing = self.radius_standing(&due.bearer, &due.provider, due.radius()?)?;
-        let provider = (push.provider, push.provider_revision);
         let first = RadiusAttempt::collect(&standing, provider, outcome);
         let means = Means {
             password: None,

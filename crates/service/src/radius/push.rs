@@ -1,22 +1,20 @@
 //! Pushes under way: sent once, waited for from anywhere.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::SetOnce;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{Instrument as _, error, info, warn};
 use vestibule_engine::push::{Asked, PushState, ask};
-use vestibule_engine::radius::Reply;
 use vestibule_engine::{Push, PushId, PushOutcome, Secret};
 use vestibule_radius::AccessRequest;
 use vestibule_store::{PushStart, Swap};
 
 use super::password_of;
 use crate::known::{KnownKind, KnownProvider};
-use crate::second_factor::Due;
-use crate::sign_in::SignedIn;
+use crate::second_factor::{Due, Finishing};
 use crate::{ClientAddress, Inner, Service, ServiceError};
 
 /// How often a push is asked for anew when something moved under it.
@@ -28,44 +26,86 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often it is tried to write an outcome down, one [`WRITING`] apart.
 const WRITES: u32 = 10;
 
+/// How a push ends: its outcome, or nothing if that is not found out here.
+type Ending = SetOnce<Option<PushOutcome>>;
+
 /// The pushes that this program has sent, for those who wait here.
 #[derive(Default)]
-pub(crate) struct WaitingPushes(Mutex<HashMap<PushId, watch::Receiver<Option<PushOutcome>>>>);
+pub(crate) struct WaitingPushes(Mutex<HashMap<PushId, Arc<Ending>>>);
 
 impl WaitingPushes {
-    fn get(&self, push: PushId) -> Option<watch::Receiver<Option<PushOutcome>>> {
+    fn get(&self, push: PushId) -> Option<Arc<Ending>> {
         self.lock().get(&push).cloned()
     }
 
-    fn lock(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<PushId, watch::Receiver<Option<PushOutcome>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PushId, Arc<Ending>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// A push under way, for whoever finds out how it ends. Dropped, it ends the waiting for it here
+/// in any case.
+struct Sent {
+    inner: Arc<Inner>,
+    push: PushId,
+    ending: Arc<Ending>,
+}
+
+impl Sent {
+    fn new(inner: &Arc<Inner>, push: PushId) -> Self {
+        let ending = Arc::<Ending>::default();
+        inner.pushes.lock().insert(push, Arc::clone(&ending));
+        Self {
+            inner: Arc::clone(inner),
+            push,
+            ending,
+        }
+    }
+
+    /// Writes the outcome down before anybody here hears of it.
+    async fn ended(self, outcome: PushOutcome) {
+        write_down(&self.inner, self.push, outcome).await;
+        // Nobody else sets it.
+        let _ = self.ending.set(Some(outcome));
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        // Those who still wait have not been told anything.
+        let _ = self.ending.set(None);
+        self.inner.pushes.lock().remove(&self.push);
+    }
+}
+
 impl Inner {
-    /// Sends a push or joins the one that the session has sent, waits for its outcome and makes
-    /// something of it. Only the waiting ends when the client goes.
+    /// Sends a push or joins the one that the session has sent. What is returned waits for its
+    /// outcome and makes something of it; only the waiting ends when the client goes.
     pub(super) async fn push(
         self: Arc<Self>,
         due: Box<Due>,
         otp: &Secret<String>,
         client: ClientAddress,
-    ) -> Result<SignedIn, ServiceError> {
+    ) -> Result<Finishing, ServiceError> {
         let token = due.bearer.token.hash;
-        // Many wait at once, so nothing is kept meanwhile that only the beginning needed.
-        let push = Box::pin(self.push_to_wait_for(due, otp, client)).await?;
-        let outcome = self.outcome(&push).await?;
-        Service::to_the_end(async move {
-            let due = self.due(&token).await?;
-            let concluded = self.conclude_push(due, &push, outcome).await;
-            if outcome != PushOutcome::Accepted {
-                self.store.collect_push(push.id).await?;
-            }
-            concluded
-        })
-        .await
+        let push = self.push_to_wait_for(due, otp, client).await?;
+        let (id, state) = (push.id, push.state(self.time.now()));
+        let provider = (push.provider, push.provider_revision);
+        Ok(Box::pin(async move {
+            let outcome = match state {
+                PushState::Ended(outcome) => outcome,
+                PushState::Waiting | PushState::Over => self.outcome(id).await?,
+            };
+            Service::to_the_end(async move {
+                let due = self.due(&token).await?;
+                let concluded = self.conclude_push(due, provider, outcome).await;
+                if outcome != PushOutcome::Accepted {
+                    self.store.collect_push(id).await?;
+                }
+                concluded
+            })
+            .await
+        }))
     }
 
     async fn push_to_wait_for(
@@ -143,53 +183,19 @@ impl Inner {
             return Ok(None);
         }
         info!(subject.id = %push.user, provider.id = %push.provider, "Push sent");
-        let (tell, waiting) = watch::channel(None);
-        self.pushes.lock().insert(push.id, waiting);
-        self.send(Arc::clone(&due.provider), push.id, request, tell);
+        send(Arc::clone(&due.provider), request, Sent::new(self, push.id));
         Ok(Some(push))
     }
 
-    /// Has the servers asked, and what they said written down before anybody here hears of it.
-    fn send(
-        self: &Arc<Self>,
-        provider: Arc<KnownProvider>,
-        push: PushId,
-        request: AccessRequest,
-        tell: watch::Sender<Option<PushOutcome>>,
-    ) {
-        let inner = Arc::clone(self);
-        // A block and no function, which would keep what it is given twice, for thousands.
-        let sent = async move {
-            let reply = match &provider.kind {
-                KnownKind::Radius(radius) => radius.ask_and_wait(&request).await,
-                KnownKind::Totp => Reply::Silent,
-            };
-            let outcome = match reply {
-                Reply::Accepted => PushOutcome::Accepted,
-                Reply::Rejected => PushOutcome::Denied,
-                Reply::Challenged { .. } => PushOutcome::Challenged,
-                Reply::Silent => PushOutcome::Unavailable,
-            };
-            write_down(&inner, push, outcome).await;
-            tell.send_replace(Some(outcome));
-            inner.pushes.lock().remove(&push);
-        };
-        tokio::spawn(sent.in_current_span());
-    }
-
     /// Waits for the outcome of a push, whoever has sent it.
-    async fn outcome(&self, push: &Push) -> Result<PushOutcome, ServiceError> {
-        if let PushState::Ended(outcome) = push.state(self.time.now()) {
-            return Ok(outcome);
-        }
-        if let Some(mut waiting) = self.pushes.get(push.id)
-            && let Ok(outcome) = waiting.wait_for(Option::is_some).await
-            && let Some(outcome) = *outcome
+    async fn outcome(&self, push: PushId) -> Result<PushOutcome, ServiceError> {
+        if let Some(ending) = self.pushes.get(push)
+            && let Some(outcome) = ending.wait().await
         {
-            return Ok(outcome);
+            return Ok(*outcome);
         }
         // Rare, and larger than all that waits here.
-        Box::pin(self.outcome_elsewhere(push.id)).await
+        Box::pin(self.outcome_elsewhere(push)).await
     }
 
     /// Waits for what another replica writes down.
@@ -208,6 +214,19 @@ impl Inner {
             looks.tick().await;
         }
     }
+}
+
+/// Has the servers asked.
+fn send(provider: Arc<KnownProvider>, request: AccessRequest, sent: Sent) {
+    // A block and no function, which would keep what it is given twice, for thousands.
+    let asked = async move {
+        let outcome = match &provider.kind {
+            KnownKind::Radius(radius) => radius.ask_and_wait(&request).await,
+            KnownKind::Totp => PushOutcome::Unavailable,
+        };
+        sent.ended(outcome).await;
+    };
+    tokio::spawn(asked.in_current_span());
 }
 
 /// Writes an outcome down for those who wait elsewhere. Those here are told in any case.
