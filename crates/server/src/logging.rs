@@ -1,8 +1,13 @@
 //! The log: to stderr, as text on a terminal and as JSON elsewhere.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _};
 
+use tracing::span::Record;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::fmt::format::{JsonFields, Writer};
+use tracing_subscriber::fmt::{FormatFields, FormattedFields};
 
 /// The variable that says what is logged, such as `debug` or `vestibule_service=debug,info`.
 pub const VARIABLE: &str = "VESTIBULE_LOG";
@@ -26,7 +31,95 @@ pub fn start(filter: Option<&str>, default: &str) -> Result<(), BadFilter> {
     let _ = if on_terminal {
         log.with_target(false).try_init()
     } else {
-        log.with_ansi(false).json().flatten_event(true).try_init()
+        let log = log.with_ansi(false).json().flatten_event(true);
+        log.fmt_fields(TightFields(JsonFields::new())).try_init()
     };
     Ok(())
+}
+
+/// The fields of spans as JSON, written at once: a text that grows takes up to twice the room, and
+/// thousands of spans may be open.
+struct TightFields(JsonFields);
+
+impl TightFields {
+    fn text(&self, fields: impl RecordFields) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        self.0.format_fields(Writer::new(&mut text), fields)?;
+        Ok(text)
+    }
+}
+
+impl<'writer> FormatFields<'writer> for TightFields {
+    fn format_fields<R: RecordFields>(
+        &self,
+        mut writer: Writer<'writer>,
+        fields: R,
+    ) -> fmt::Result {
+        writer.write_str(&self.text(fields)?)
+    }
+
+    fn add_fields(
+        &self,
+        current: &'writer mut FormattedFields<Self>,
+        fields: &Record<'_>,
+    ) -> fmt::Result {
+        let more = self.text(fields)?;
+        match (current.strip_suffix('}'), more.strip_prefix('{')) {
+            (Some(known @ "{"), Some(more)) => current.fields = format!("{known}{more}"),
+            (Some(known), Some(more)) if more != "}" => current.fields = format!("{known},{more}"),
+            (Some(_), Some(_)) => {}
+            (None, _) | (_, None) => current.fields = more,
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::{Value, json};
+    use tracing::field::Empty;
+    use tracing::subscriber::with_default;
+    use tracing::{info, info_span};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn spans_have_their_fields_in_each_line() {
+        let written = Log::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .fmt_fields(TightFields(JsonFields::new()))
+            .with_writer(move || writer.clone())
+            .finish();
+        with_default(subscriber, || {
+            let span = info_span!("request", id = "a \"b\"", later = Empty);
+            let none = info_span!(parent: &span, "none", later = Empty);
+            span.record("later", 7);
+            none.record("later", true);
+            none.in_scope(|| info!("Said"));
+        });
+        let line: Value = serde_json::from_slice(&written.0.lock().unwrap()).unwrap();
+        let spans = json!([
+            { "name": "request", "id": "a \"b\"", "later": 7 },
+            { "name": "none", "later": true },
+        ]);
+        assert_eq!(line["spans"], spans);
+    }
 }
