@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::password::PasswordFailures;
+use crate::privilege::of_roles;
 use crate::{RoleId, Timestamp, UserId, UserName};
 
 /// The built-in administrator.
@@ -42,4 +43,11 @@ pub struct User {
     pub created: Timestamp,
     /// When the user was last edited.
     pub updated: Timestamp,
+}
+
+impl User {
+    /// Whether this user may do everything to everything. There always is one who may.
+    pub fn may_do_everything(&self) -> bool {
+        !self.disabled && of_roles(&self.roles).are_everything()
+    }
 }

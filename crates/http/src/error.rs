@@ -226,6 +226,7 @@ const fn token_message(reason: TokenRefusal) -> &'static str {
 const fn missing_message(what: Missing) -> &'static str {
     match what {
         Missing::Seed => "The user has no seed.",
+        Missing::Fido2Device => "The user has no FIDO2 device.",
         Missing::MfaProvider => "There is no such MFA provider.",
         Missing::User => "There is no such user.",
     }
@@ -235,6 +236,10 @@ const fn conflict_message(what: Conflict) -> &'static str {
     match what {
         Conflict::UserName => "A local user with this name exists already.",
         Conflict::UserId => "A local user with this id exists already.",
+        Conflict::UserBuiltIn => "The local user is built in and cannot be deleted.",
+        Conflict::LastAdministrator => {
+            "The local user is the last enabled one who may do everything. Give another one the role first."
+        }
         Conflict::MfaProviderName => "An MFA provider with this name exists already.",
         Conflict::MfaProviderId => "An MFA provider with this id exists already.",
         Conflict::MfaProviderBuiltIn => "The MFA provider is built in and cannot be deleted.",

@@ -2,9 +2,11 @@
 
 mod admin_mfa;
 mod authentication;
+mod fido2_devices;
 mod local_users;
 mod names;
 mod providers;
+mod roles;
 mod seeds;
 
 use axum::routing::{delete, get, post};
@@ -61,9 +63,23 @@ pub(crate) fn api() -> Router<App> {
         )
         .route("/admin/otp/seeds", get(seeds::list))
         .route("/admin/otp/seeds/{dn}", delete(seeds::delete))
+        .route("/admin/fido2-devices", get(fido2_devices::list))
+        .route("/admin/fido2-devices/{dn}", delete(fido2_devices::delete))
+        .route(
+            "/admin/administrative-roles/type-target-map",
+            get(roles::type_target_map),
+        )
         .route(
             "/admin/local-users",
-            get(local_users::list).post(local_users::add),
+            get(local_users::list)
+                .post(local_users::add)
+                .put(local_users::put_by_body),
+        )
+        .route(
+            "/admin/local-users/{id}",
+            get(local_users::get)
+                .put(local_users::put)
+                .delete(local_users::delete),
         )
         .route("/admin/version", get(async || Json(Version::OURS)))
 }

@@ -195,3 +195,60 @@ async fn health() {
     app.clock.set_back(std::time::Duration::from_hours(1));
     insta::assert_snapshot!(get("/readyz").await, @r#"200 {"ready":true,"store":"ok","clock":"was set back by 3600 s while this program ran","stopping":false}"#);
 }
+
+#[tokio::test]
+async fn which_privileges_there_can_be() {
+    let app = App::start().await;
+    let (admin, _) = app.admin().await;
+    let path = "/admin/administrative-roles/type-target-map";
+    let map = app.get(path).bearer(&admin).send().await.json();
+    let map = &map["actionMatrixMap"];
+    assert_eq!(map.as_object().unwrap().len(), 18);
+    let target = |name: &str, scopable: bool, by_idp: bool| json!({ "name": name, "scopable": scopable, "scopableByIdp": by_idp });
+    for (kind, targets) in [
+        (
+            "Revoke",
+            json!([
+                target("All", false, false),
+                target("CaCertificate", false, false)
+            ]),
+        ),
+        (
+            "Backup",
+            json!([target("All", true, false), target("Appliance", true, false)]),
+        ),
+        (
+            "Reevaluate",
+            json!([
+                target("All", false, false),
+                target("SessionInfo", false, true)
+            ]),
+        ),
+    ] {
+        assert_eq!(map[kind], targets, "{kind}");
+    }
+    let of_users = map["View"].as_array().unwrap().iter();
+    assert!(
+        of_users
+            .clone()
+            .any(|listed| *listed == target("OtpSeed", false, true))
+    );
+    assert!(
+        of_users
+            .clone()
+            .any(|listed| *listed == target("LocalUser", true, false))
+    );
+    app.get(path).send().await.is(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn there_are_no_fido2_devices() {
+    let app = App::start().await;
+    let (admin, _) = app.admin().await;
+    let list = app.get("/admin/fido2-devices?query=x").bearer(&admin);
+    insta::assert_snapshot!(list.send().await.shown(), @r#"200 {"data":[],"range":"0-0/0","orderBy":"username","descending":false,"queries":["x"],"totalCount":0,"filterBy":[]}"#);
+    let dn = "/admin/fido2-devices/CN=4c07bc6757ea42ddb702c2d6c45419fc%2CCN=admin%2COU=local";
+    let delete = app.call("DELETE", dn).bearer(&admin);
+    delete.send().await.is(404, "not found");
+    app.call("DELETE", dn).send().await.is(401, "unauthorized");
+}

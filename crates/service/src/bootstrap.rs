@@ -112,7 +112,10 @@ impl Service {
             };
             self.inner.store.set_admin_mfa(&totp).await?;
         }
-        match self.create_user(self.built_in_admin()?, password).await {
+        match self
+            .create_user(self.built_in_admin()?, Some(password))
+            .await
+        {
             Ok(admin) => {
                 info!(subject.id = %admin.id, "First administrator made");
                 Ok(FirstAdmin::Made)

@@ -129,6 +129,9 @@ pub enum Missing {
     /// A seed.
     #[error("the user has no seed")]
     Seed,
+    /// A device.
+    #[error("the user has no FIDO2 device")]
+    Fido2Device,
     /// A provider.
     #[error("there is no such MFA provider")]
     MfaProvider,
@@ -146,6 +149,12 @@ pub enum Conflict {
     /// A user with that id.
     #[error("a user with this id exists already")]
     UserId,
+    /// The user is built in.
+    #[error("the user is built in")]
+    UserBuiltIn,
+    /// Nobody would be left who may do everything.
+    #[error("the user is the last one who may do everything")]
+    LastAdministrator,
     /// A provider of that name.
     #[error("an MFA provider with this name exists already")]
     MfaProviderName,

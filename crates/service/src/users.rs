@@ -1,140 +1,26 @@
-//! Users, as administrators see and make them.
+//! Users, as administrators see, make and change them.
+
+mod draft;
+
+pub use draft::UserDraft;
 
 use std::sync::Arc;
 
 use tracing::info;
 use vestibule_engine::invalid::Fields;
-use vestibule_engine::password::PasswordFailures;
-use vestibule_engine::privilege::{PrivilegeType, SYSTEM_ADMINISTRATION, Target, of_roles};
-use vestibule_engine::{FieldErrors, RoleId, Secret, Timestamp, User, UserId, UserName};
-use vestibule_store::{Creation, ListQuery, Listing, NewUser};
+use vestibule_engine::privilege::{PrivilegeType, Target, of_roles};
+use vestibule_engine::user::ADMIN;
+use vestibule_engine::{Secret, User, UserId};
+use vestibule_store::{Creation, ListQuery, Listing, NewUser, PasswordHash, UserChange, UserWrite};
 
-use crate::{Caller, Conflict, Service, ServiceError, labels};
+use crate::{Caller, Conflict, Missing, Service, ServiceError};
 
-/// A user to be made, as it was asked for.
-#[derive(Debug, Default)]
-pub struct UserDraft {
-    /// The id, if the client chose one.
-    pub id: Option<String>,
-    /// The name.
-    pub name: Option<String>,
-    /// The given name.
-    pub first_name: Option<String>,
-    /// The family name.
-    pub last_name: Option<String>,
-    /// The password; of a user with an empty one no password is right.
-    pub password: Option<Secret<String>>,
-    /// Where mail goes.
-    pub email: Option<String>,
-    /// Where calls go.
-    pub phone: Option<String>,
-    /// What administrators wrote down.
-    pub notes: Option<String>,
-    /// Labels.
-    pub tags: Vec<String>,
-    /// Whether sign-ins are refused.
-    pub disabled: bool,
-    /// Wrong passwords so far.
-    pub failed_login_attempts: Option<f64>,
-    /// When the last lock began.
-    pub lock_start: Option<Timestamp>,
-    /// Ids of roles.
-    pub roles: Vec<String>,
-}
+use draft::{Checked, Purpose};
 
-/// Longest text, in octets.
-const LONGEST_FIELD: usize = 1_024;
+/// How often a user is read anew when somebody changed the roles in between.
+const MOST_TRIES: u8 = 16;
 
-impl UserDraft {
-    /// The user that was asked for, and the password.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, with `fields` already noted by whoever read the draft.
-    fn check(
-        self,
-        mut fields: Fields,
-        new_id: UserId,
-        now: Timestamp,
-    ) -> Result<(User, Secret<String>), FieldErrors> {
-        let id = match self.id {
-            None => Some(new_id),
-            Some(id) => fields.check("id", id.parse().or(Err("is not a UUID"))),
-        };
-        let name = fields.required("name", self.name);
-        let name = name.and_then(|name| fields.check("name", UserName::new(name)));
-        let first_name = fields.required("firstName", self.first_name);
-        let last_name = fields.required("lastName", self.last_name);
-        let password = fields.required("password", self.password);
-        let notes = self.notes.unwrap_or_default();
-        for (field, text) in [
-            ("firstName", first_name.as_deref()),
-            ("lastName", last_name.as_deref()),
-            ("email", self.email.as_deref()),
-            ("phone", self.phone.as_deref()),
-            ("password", password.as_ref().map(|p| p.expose().as_str())),
-        ] {
-            if text.is_some_and(|text| text.len() > LONGEST_FIELD) {
-                let message = format!("may not be longer than {LONGEST_FIELD} bytes");
-                fields.refuse(field, message);
-            }
-            // Postgres has no place for it in a text.
-            if text.is_some_and(|text| text.contains('\0')) {
-                fields.refuse(field, "may not contain a null character");
-            }
-        }
-        labels::check(&notes, &self.tags, &mut fields);
-        let count = fields.check("failedLoginAttempts", whole(self.failed_login_attempts));
-        let mut roles = Vec::with_capacity(self.roles.len());
-        for (n, role) in self.roles.iter().enumerate() {
-            let role = fields.check(format!("administrativeRoles[{n}]"), known_role(role));
-            roles.extend(role.filter(|role| !roles.contains(role)));
-        }
-        fields.finish(|| {
-            let user = User {
-                id: id?,
-                name: name?,
-                first_name: first_name?,
-                last_name: last_name?,
-                email: self.email,
-                phone: self.phone,
-                notes,
-                tags: self.tags,
-                disabled: self.disabled,
-                password_failures: PasswordFailures {
-                    count: count?,
-                    lock_start: self.lock_start,
-                },
-                exempt_until: None,
-                roles,
-                created: now,
-                updated: now,
-            };
-            Some((user, password?))
-        })
-    }
-}
-
-/// A number of the API as a count. JSON has only one kind of number; `30.0` is 30.
-fn whole(number: Option<f64>) -> Result<u32, &'static str> {
-    let number = number.unwrap_or_default();
-    if number.fract() != 0.0 || !(0.0..=f64::from(i32::MAX)).contains(&number) {
-        return Err("must be a whole number from 0 to 2147483647");
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the range was checked"
-    )]
-    Ok(number as u32)
-}
-
-fn known_role(id: &str) -> Result<RoleId, &'static str> {
-    match id.parse() {
-        Err(_) => Err("is not a UUID"),
-        Ok(SYSTEM_ADMINISTRATION) => Ok(SYSTEM_ADMINISTRATION),
-        Ok(_) => Err("is not the id of an administrative role"),
-    }
-}
+const MISSING: ServiceError = ServiceError::NotFound(Missing::User);
 
 impl Service {
     /// Users.
@@ -150,6 +36,122 @@ impl Service {
         Ok(self.inner.store.users(query).await?)
     }
 
+    /// A user.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] without View on `LocalUser`; [`ServiceError::NotFound`].
+    pub async fn user(&self, caller: &Caller, id: &str) -> Result<User, ServiceError> {
+        caller.must(PrivilegeType::View, Target::LocalUser)?;
+        self.stored_user(id.parse().ok()).await
+    }
+
+    /// A user; none has an id that is no UUID.
+    async fn stored_user(&self, id: Option<UserId>) -> Result<User, ServiceError> {
+        let user = match id {
+            Some(id) => self.inner.store.user(id).await?,
+            None => None,
+        };
+        user.ok_or(MISSING)
+    }
+
+    /// Puts a user in the place of the one with the id `path`, or with the draft's own id if there
+    /// is no path. What the reader of the draft found wrong is in `fields` already.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] without Edit on `LocalUser`, or when the user has, or would be
+    /// given, what the caller does not hold; what is wrong with the draft;
+    /// [`ServiceError::NotFound`]; [`ServiceError::Conflict`] when the name is taken, or nobody
+    /// would be left who may do everything.
+    pub async fn replace_user(
+        &self,
+        caller: &Caller,
+        path: Option<&str>,
+        draft: UserDraft,
+        fields: Fields,
+    ) -> Result<User, ServiceError> {
+        caller.must(PrivilegeType::Edit, Target::LocalUser)?;
+        // What is no id is nobody's, and so is one that nobody has had yet.
+        let new_id = || UserId::from_random(self.inner.random.bytes());
+        let path = path.map(|path| path.parse().unwrap_or_else(|_| new_id()));
+        let purpose = Purpose::Replacement { path };
+        let Checked {
+            mut user,
+            password,
+            has_roles,
+        } = draft.check(fields, &purpose, self.now())?;
+        // Before the hash is made: whoever may not do it should not make us work.
+        self.replaceable(caller, &user).await?;
+        let password = self.hashed(password).await?;
+        for _ in 0..MOST_TRIES {
+            let before = self.replaceable(caller, &user).await?;
+            if !has_roles {
+                user.roles.clone_from(&before.roles);
+            }
+            user.created = before.created;
+            user.exempt_until = before.exempt_until;
+            let change = UserChange {
+                user: user.clone(),
+                password: password.clone(),
+                held: before.roles,
+            };
+            match self.inner.store.replace_user(&change).await? {
+                UserWrite::Done => {
+                    info!(subject.id = %user.id, by.id = %caller.bearer.user.id, "User changed");
+                    return Ok(user);
+                }
+                UserWrite::Moved => {}
+                UserWrite::NameTaken => return Err(ServiceError::Conflict(Conflict::UserName)),
+                UserWrite::LastAdministrator => {
+                    return Err(ServiceError::Conflict(Conflict::LastAdministrator));
+                }
+            }
+        }
+        Err(ServiceError::contended())
+    }
+
+    /// The user whose place another is to take, if the caller holds what both may do.
+    async fn replaceable(&self, caller: &Caller, new: &User) -> Result<User, ServiceError> {
+        let before = self.stored_user(Some(new.id)).await?;
+        caller.must_cover(&of_roles(&before.roles))?;
+        caller.must_cover(&of_roles(&new.roles))?;
+        Ok(before)
+    }
+
+    /// Deletes a user with everything that is the user's.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] without Delete on `LocalUser`, or for a user who may do what the
+    /// caller may not; [`ServiceError::NotFound`]; [`ServiceError::Conflict`] for the one that is
+    /// built in, and when nobody would be left who may do everything.
+    pub async fn remove_user(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
+        caller.must(PrivilegeType::Delete, Target::LocalUser)?;
+        let id: UserId = id.parse().map_err(|_| MISSING)?;
+        for _ in 0..MOST_TRIES {
+            let user = self.stored_user(Some(id)).await?;
+            caller.must_cover(&of_roles(&user.roles))?;
+            if id == ADMIN {
+                return Err(ServiceError::Conflict(Conflict::UserBuiltIn));
+            }
+            match self.inner.store.remove_user(id, Some(&user.roles)).await? {
+                UserWrite::Done => {
+                    info!(subject.id = %id, by.id = %caller.bearer.user.id, "User deleted");
+                    return Ok(());
+                }
+                UserWrite::Moved => {}
+                UserWrite::LastAdministrator => {
+                    return Err(ServiceError::Conflict(Conflict::LastAdministrator));
+                }
+                UserWrite::NameTaken => {
+                    return Err(ServiceError::bug(
+                        "a user was not deleted",
+                        "the name is taken",
+                    ));
+                }
+            }
+        }
+        Err(ServiceError::contended())
+    }
+
     /// Makes a user. What the reader of the draft found wrong is in `fields` already.
     ///
     /// # Errors
@@ -162,8 +164,8 @@ impl Service {
         fields: Fields,
     ) -> Result<User, ServiceError> {
         caller.must(PrivilegeType::Create, Target::LocalUser)?;
-        let new_id = UserId::from_random(self.inner.random.bytes());
-        let (user, password) = draft.check(fields, new_id, self.now())?;
+        let purpose = Purpose::New(UserId::from_random(self.inner.random.bytes()));
+        let Checked { user, password, .. } = draft.check(fields, &purpose, self.now())?;
         caller.must_cover(&of_roles(&user.roles))?;
         let user = self.create_user(user, password).await?;
         info!(subject.id = %user.id, by.id = %caller.bearer.user.id, "User made");
@@ -175,30 +177,40 @@ impl Service {
     /// # Errors
     /// What is wrong with the draft; [`ServiceError::Conflict`] when name or id are taken.
     pub async fn add_user_as_operator(&self, draft: UserDraft) -> Result<User, ServiceError> {
-        let new_id = UserId::from_random(self.inner.random.bytes());
-        let (user, password) = draft.check(Fields::default(), new_id, self.now())?;
-        self.create_user(user, password).await
+        let purpose = Purpose::New(UserId::from_random(self.inner.random.bytes()));
+        let checked = draft.check(Fields::default(), &purpose, self.now())?;
+        self.create_user(checked.user, checked.password).await
     }
 
     pub(crate) async fn create_user(
         &self,
         user: User,
-        password: Secret<String>,
+        password: Option<Secret<String>>,
     ) -> Result<User, ServiceError> {
-        let hash = if password.expose().is_empty() {
-            None
-        } else {
-            let random = &*self.inner.random;
-            Some(self.inner.hasher.hash(Arc::new(password), random).await?)
-        };
         let new = NewUser {
             user,
-            password: hash,
+            password: self.hashed(password).await?,
         };
         match self.inner.store.add_user(&new).await? {
             Creation::Created => Ok(new.user),
             Creation::IdTaken => Err(ServiceError::Conflict(Conflict::UserId)),
             Creation::NameTaken => Err(ServiceError::Conflict(Conflict::UserName)),
+        }
+    }
+
+    /// The hash of a password; of none if there is none, or an empty one.
+    async fn hashed(
+        &self,
+        password: Option<Secret<String>>,
+    ) -> Result<Option<PasswordHash>, ServiceError> {
+        match password.filter(|password| !password.expose().is_empty()) {
+            None => Ok(None),
+            Some(password) => {
+                let random = &*self.inner.random;
+                Ok(Some(
+                    self.inner.hasher.hash(Arc::new(password), random).await?,
+                ))
+            }
         }
     }
 }

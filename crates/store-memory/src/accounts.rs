@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use vestibule_engine::password::PasswordFailures;
-use vestibule_engine::{NameKey, Timestamp, User, UserId};
+use vestibule_engine::{NameKey, RoleId, Timestamp, User, UserId};
 use vestibule_store::{
-    Accounts, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, search_text,
+    Accounts, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, UserChange,
+    UserWrite, search_text,
 };
 
 use crate::MemoryStore;
@@ -15,6 +16,11 @@ use crate::tables::{Account, Tables};
 impl Accounts for MemoryStore {
     async fn has_users(&self) -> Result<bool, StoreError> {
         Ok(!self.tables().accounts.is_empty())
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let tables = self.tables();
+        Ok(tables.accounts.get(&id).map(|found| found.user.clone()))
     }
 
     async fn user_by_name(&self, name: &NameKey) -> Result<Option<User>, StoreError> {
@@ -49,6 +55,49 @@ impl Accounts for MemoryStore {
         Ok(Creation::Created)
     }
 
+    async fn replace_user(&self, change: &UserChange) -> Result<UserWrite, StoreError> {
+        let mut tables = self.tables();
+        let UserChange {
+            user,
+            password,
+            held,
+        } = change.clone();
+        let id = user.id;
+        let stays = user.may_do_everything();
+        let before = match may_write(&tables, id, Some(&held), stays) {
+            Ok(before) => before.clone(),
+            Err(refused) => return Ok(refused),
+        };
+        let (old_key, key) = (before.name.key(), user.name.key());
+        if key != old_key {
+            if tables.names.contains_key(&key) {
+                return Ok(UserWrite::NameTaken);
+            }
+            tables.names.remove(&old_key);
+            tables.names.insert(key, id);
+            tables.end_exemptions(id);
+        }
+        let (ends_sessions, ends_failures) = (user.disabled, password.is_some());
+        if let Some(account) = tables.accounts.get_mut(&id) {
+            account.search = search_text(&user);
+            account.user = User {
+                created: before.created,
+                exempt_until: before.exempt_until,
+                ..user
+            };
+            if password.is_some() {
+                account.password = password;
+            }
+        }
+        if ends_failures {
+            end_device_failures(&mut tables, id);
+        }
+        if ends_sessions || ends_failures {
+            tables.end_tokens(|token| token.user == id);
+        }
+        Ok(UserWrite::Done)
+    }
+
     async fn set_password(
         &self,
         user: UserId,
@@ -71,17 +120,19 @@ impl Accounts for MemoryStore {
         user: UserId,
         disabled: bool,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<UserWrite, StoreError> {
         let mut tables = self.tables();
-        let Some(account) = tables.accounts.get_mut(&user) else {
-            return Ok(false);
-        };
-        account.user.disabled = disabled;
-        account.user.updated = now;
+        if let Err(refused) = may_write(&tables, user, None, !disabled) {
+            return Ok(refused);
+        }
+        if let Some(account) = tables.accounts.get_mut(&user) {
+            account.user.disabled = disabled;
+            account.user.updated = now;
+        }
         if disabled {
             tables.end_tokens(|token| token.user == user);
         }
-        Ok(true)
+        Ok(UserWrite::Done)
     }
 
     async fn unlock(&self, user: UserId, now: Timestamp) -> Result<bool, StoreError> {
@@ -113,24 +164,41 @@ impl Accounts for MemoryStore {
         Ok(true)
     }
 
-    async fn remove_user(&self, user: UserId) -> Result<bool, StoreError> {
+    async fn remove_user(
+        &self,
+        user: UserId,
+        held: Option<&[RoleId]>,
+    ) -> Result<UserWrite, StoreError> {
         let mut tables = self.tables();
+        if let Err(refused) = may_write(&tables, user, held, false) {
+            return Ok(refused);
+        }
         let Some(account) = tables.accounts.remove(&user) else {
-            return Ok(false);
+            return Ok(UserWrite::Moved);
         };
         tables.names.remove(&account.user.name.key());
         tables.devices.retain(|(owner, _), _| *owner != user);
         tables.factors.remove(&user);
         tables.pushes.retain(|_, push| push.user != user);
         tables.end_tokens(|token| token.user == user);
-        let entries = tables
-            .admin_mfa
-            .iter_mut()
-            .flat_map(|settings| &mut settings.exempted);
-        for entry in entries.filter(|entry| entry.user == Some(user)) {
-            entry.user = None;
-        }
-        Ok(true)
+        tables.end_exemptions(user);
+        Ok(UserWrite::Done)
+    }
+}
+
+/// The user, if nothing speaks against the write.
+fn may_write<'t>(
+    tables: &'t Tables,
+    id: UserId,
+    held: Option<&[RoleId]>,
+    stays: bool,
+) -> Result<&'t User, UserWrite> {
+    let account = tables.accounts.get(&id).ok_or(UserWrite::Moved)?;
+    let mut others = tables.accounts.values().map(|other| &other.user);
+    let has_other = others.any(|other| other.id != id && other.may_do_everything());
+    match UserWrite::refused(&account.user, held, stays, has_other) {
+        None => Ok(&account.user),
+        Some(refused) => Err(refused),
     }
 }
 
@@ -139,6 +207,10 @@ fn end_failures(tables: &mut Tables, user: UserId) {
     if let Some(account) = tables.accounts.get_mut(&user) {
         account.user.password_failures = PasswordFailures::default();
     }
+    end_device_failures(tables, user);
+}
+
+fn end_device_failures(tables: &mut Tables, user: UserId) {
     let devices = tables.devices.iter_mut();
     for (_, device) in devices.filter(|((owner, _), _)| *owner == user) {
         device.failures = PasswordFailures::default();

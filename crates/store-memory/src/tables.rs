@@ -100,6 +100,17 @@ impl Tables {
         })
     }
 
+    /// Ends the exemptions that are bound to a user.
+    pub(crate) fn end_exemptions(&mut self, user: UserId) {
+        let entries = self
+            .admin_mfa
+            .iter_mut()
+            .flat_map(|settings| &mut settings.exempted);
+        for entry in entries.filter(|entry| entry.user == Some(user)) {
+            entry.user = None;
+        }
+    }
+
     pub(crate) fn exemption(&self, user: &User) -> Exemption {
         let entries = self
             .admin_mfa

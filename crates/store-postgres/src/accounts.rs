@@ -1,17 +1,17 @@
 //! Users.
 
 use async_trait::async_trait;
-use sqlx::types::Json;
 use sqlx::{query, query_as, query_scalar};
-use vestibule_engine::{NameKey, Timestamp, User, UserId};
+use vestibule_engine::{NameKey, RoleId, Timestamp, User, UserId};
 use vestibule_store::{
-    Accounts, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, search_text,
+    Accounts, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, UserChange,
+    UserWrite,
 };
 
 use crate::PostgresStore;
 use crate::error::{is_storable, retrying, store_error};
 use crate::transaction::Transaction;
-use vestibule_store_sql::{UserRow, stored_roles, user_columns};
+use vestibule_store_sql::{UserRow, bind_user, is_name_taken, user_columns};
 
 const BY_NAME: &str = concat!(
     "SELECT ",
@@ -19,12 +19,33 @@ const BY_NAME: &str = concat!(
     " FROM users u WHERE u.name_key = $1"
 );
 
+const BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.id = $1");
+
 const ADD: &str = "
     INSERT INTO users (id, name, name_key, first_name, last_name, email, phone, notes, tags,
-        disabled, password_hash, failed_login_attempts, lock_start, exempt_until, roles, created,
-        updated, search)
+        disabled, password_hash, failed_login_attempts, lock_start, roles, updated, search,
+        exempt_until, created)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
     ON CONFLICT DO NOTHING";
+
+const REPLACE: &str = "
+    UPDATE users SET name = $2, name_key = $3, first_name = $4, last_name = $5, email = $6,
+        phone = $7, notes = $8, tags = $9, disabled = $10,
+        password_hash = coalesce($11, password_hash), failed_login_attempts = $12,
+        lock_start = $13, roles = $14, updated = $15, search = $16
+    WHERE id = $1";
+
+const HOLD: &str = concat!(
+    "SELECT ",
+    user_columns!(),
+    " FROM users u WHERE u.id = $1 FOR UPDATE"
+);
+
+/// Whether another one than this user may do everything. The role is
+/// [`SYSTEM_ADMINISTRATION`](vestibule_engine::privilege::SYSTEM_ADMINISTRATION), as in the index.
+const HAS_OTHER: &str = r#"
+    SELECT EXISTS (SELECT 1 FROM users WHERE NOT disabled
+        AND roles @> '["b0adbc60-7ed4-11e4-b4a9-0800200c9a66"]' AND id <> $1)"#;
 
 const SET_PASSWORD: &str = "
     UPDATE users SET password_hash = $2, updated = $3, failed_login_attempts = 0,
@@ -46,6 +67,15 @@ impl Accounts for PostgresStore {
             .fetch_one(&self.connections)
             .await
             .map_err(store_error)
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let row: Option<UserRow> = query_as(BY_ID)
+            .bind(id.uuid())
+            .fetch_optional(&self.connections)
+            .await
+            .map_err(store_error)?;
+        row.map(User::try_from).transpose()
     }
 
     async fn user_by_name(&self, name: &NameKey) -> Result<Option<User>, StoreError> {
@@ -87,6 +117,10 @@ impl Accounts for PostgresStore {
         }
     }
 
+    async fn replace_user(&self, change: &UserChange) -> Result<UserWrite, StoreError> {
+        retrying(|| self.try_replace_user(change)).await
+    }
+
     async fn set_password(
         &self,
         user: UserId,
@@ -113,19 +147,23 @@ impl Accounts for PostgresStore {
         user: UserId,
         disabled: bool,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<UserWrite, StoreError> {
         retrying(|| async move {
             let mut write = self.write().await?;
+            if let Err(refused) = hold(&mut write, user, None, !disabled).await? {
+                write.roll_back().await?;
+                return Ok(refused);
+            }
             let set = query("UPDATE users SET disabled = $2, updated = $3 WHERE id = $1")
                 .bind(user.uuid())
                 .bind(disabled)
                 .bind(now.as_micros());
-            let found = write.run(set).await? == 1;
+            write.run(set).await?;
             if disabled {
                 end_tokens(&mut write, user).await?;
             }
             write.commit().await?;
-            Ok(found)
+            Ok(UserWrite::Done)
         })
         .await
     }
@@ -157,23 +195,29 @@ impl Accounts for PostgresStore {
         Ok(done.rows_affected() == 1)
     }
 
-    async fn remove_user(&self, user: UserId) -> Result<bool, StoreError> {
+    async fn remove_user(
+        &self,
+        user: UserId,
+        held: Option<&[RoleId]>,
+    ) -> Result<UserWrite, StoreError> {
         retrying(|| async move {
             let mut write = self.write().await?;
+            if let Err(refused) = hold(&mut write, user, held, false).await? {
+                write.roll_back().await?;
+                return Ok(refused);
+            }
             // Foreign keys would remove the rest too, but in another order than locks are taken.
-            let mut found = 0;
             for step in [
-                "SELECT 1 FROM users WHERE id = $1 FOR UPDATE",
                 "DELETE FROM tokens WHERE user_id = $1",
                 "DELETE FROM second_factors WHERE user_id = $1",
                 "DELETE FROM pushes WHERE user_id = $1",
                 "DELETE FROM known_devices WHERE user_id = $1",
                 "DELETE FROM users WHERE id = $1",
             ] {
-                found = write.run(query(step).bind(user.uuid())).await?;
+                write.run(query(step).bind(user.uuid())).await?;
             }
             write.commit().await?;
-            Ok(found == 1)
+            Ok(UserWrite::Done)
         })
         .await
     }
@@ -182,28 +226,81 @@ impl Accounts for PostgresStore {
 impl PostgresStore {
     async fn insert_user(&self, new: &NewUser) -> Result<bool, StoreError> {
         let user = &new.user;
-        let add = query(ADD)
-            .bind(user.id.uuid())
-            .bind(user.name.as_str())
-            .bind(user.name.key().as_str().to_owned())
-            .bind(&user.first_name)
-            .bind(&user.last_name)
-            .bind(&user.email)
-            .bind(&user.phone)
-            .bind(&user.notes)
-            .bind(Json(&user.tags))
-            .bind(user.disabled)
-            .bind(new.password.as_ref().map(PasswordHash::expose))
-            .bind(i64::from(user.password_failures.count))
-            .bind(user.password_failures.lock_start.map(Timestamp::as_micros))
+        let add = bind_user!(query(ADD), user, new.password.as_ref())
             .bind(user.exempt_until.map(Timestamp::as_micros))
-            .bind(stored_roles(user))
-            .bind(user.created.as_micros())
-            .bind(user.updated.as_micros())
-            .bind(search_text(user));
+            .bind(user.created.as_micros());
         let done = add.execute(&self.connections).await.map_err(store_error)?;
         Ok(done.rows_affected() == 1)
     }
+
+    async fn try_replace_user(&self, change: &UserChange) -> Result<UserWrite, StoreError> {
+        let UserChange {
+            user,
+            password,
+            held,
+        } = change;
+        let mut write = self.write().await?;
+        let stays = user.may_do_everything();
+        let before = match hold(&mut write, user.id, Some(held), stays).await? {
+            Ok(before) => before,
+            Err(refused) => {
+                write.roll_back().await?;
+                return Ok(refused);
+            }
+        };
+        let replace = bind_user!(query(REPLACE), user, password.as_ref());
+        match replace.execute(write.on()).await {
+            Ok(_) => {}
+            Err(error) if is_name_taken(&error) => {
+                write.roll_back().await?;
+                return Ok(UserWrite::NameTaken);
+            }
+            Err(error) => return Err(store_error(error)),
+        }
+        if user.name.key() != before.name.key() {
+            let end = "UPDATE admin_mfa_exemptions SET user_id = NULL WHERE user_id = $1";
+            write.run(query(end).bind(user.id.uuid())).await?;
+        }
+        if user.disabled || password.is_some() {
+            end_tokens(&mut write, user.id).await?;
+        }
+        if password.is_some() {
+            end_device_failures(&mut write, user.id).await?;
+        }
+        write.commit().await?;
+        Ok(UserWrite::Done)
+    }
+}
+
+/// Holds a user, and who may do everything, until the write is over; what speaks against it.
+async fn hold(
+    write: &mut Transaction,
+    user: UserId,
+    held: Option<&[RoleId]>,
+    stays: bool,
+) -> Result<Result<User, UserWrite>, StoreError> {
+    // One at a time: two administrators must not take everything from each other at once.
+    write
+        .run(query("SELECT 1 FROM admin_mfa FOR UPDATE"))
+        .await?;
+    let row: Option<UserRow> = query_as(HOLD)
+        .bind(user.uuid())
+        .fetch_optional(write.on())
+        .await
+        .map_err(store_error)?;
+    let Some(row) = row else {
+        return Ok(Err(UserWrite::Moved));
+    };
+    let before = User::try_from(row)?;
+    let has_other = query_scalar(HAS_OTHER)
+        .bind(user.uuid())
+        .fetch_one(write.on())
+        .await
+        .map_err(store_error)?;
+    Ok(match UserWrite::refused(&before, held, stays, has_other) {
+        None => Ok(before),
+        Some(refused) => Err(refused),
+    })
 }
 
 /// Ends the tokens of a user whose row is locked.

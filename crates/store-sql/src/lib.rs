@@ -33,6 +33,42 @@ macro_rules! user_columns {
          u.failed_login_attempts, u.lock_start, u.exempt_until, u.roles, u.created, u.updated"
     };
 }
+
+/// Binds a [`User`](vestibule_engine::User) and a password, if there is one, the first 16 values of
+/// a statement: id, name, name key, given name, family name, mail, phone, notes, tags, disabled,
+/// password, failures, lock, roles, changed, search.
+#[macro_export]
+macro_rules! bind_user {
+    ($statement:expr, $user:expr, $password:expr) => {{
+        let (user, password): (
+            &::vestibule_engine::User,
+            Option<&::vestibule_store::PasswordHash>,
+        ) = ($user, $password);
+        let failures = user.password_failures;
+        $statement
+            .bind(user.id.uuid())
+            .bind(user.name.as_str())
+            .bind(user.name.key().as_str().to_owned())
+            .bind(&user.first_name)
+            .bind(&user.last_name)
+            .bind(&user.email)
+            .bind(&user.phone)
+            .bind(&user.notes)
+            .bind(::sqlx::types::Json(&user.tags))
+            .bind(user.disabled)
+            .bind(password.map(::vestibule_store::PasswordHash::expose))
+            .bind(i64::from(failures.count))
+            .bind(
+                failures
+                    .lock_start
+                    .map(::vestibule_engine::Timestamp::as_micros),
+            )
+            .bind($crate::stored_roles(user))
+            .bind(user.updated.as_micros())
+            .bind(::vestibule_store::search_text(user))
+    }};
+}
+
 /// A user.
 #[derive(FromRow)]
 pub struct UserRow {

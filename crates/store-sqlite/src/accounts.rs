@@ -1,16 +1,16 @@
 //! Users.
 
 use async_trait::async_trait;
-use sqlx::types::Json;
 use sqlx::{query, query_as, query_scalar};
-use vestibule_engine::{NameKey, Timestamp, User, UserId};
+use vestibule_engine::{NameKey, RoleId, Timestamp, User, UserId};
 use vestibule_store::{
-    Accounts, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, search_text,
+    Accounts, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, UserChange,
+    UserWrite,
 };
 
 use crate::error::store_error;
 use crate::{SqliteStore, Write};
-use vestibule_store_sql::{UserRow, stored_roles, user_columns};
+use vestibule_store_sql::{UserRow, bind_user, is_name_taken, user_columns};
 
 const BY_NAME: &str = concat!(
     "SELECT ",
@@ -18,12 +18,27 @@ const BY_NAME: &str = concat!(
     " FROM users u WHERE u.name_key = ?1"
 );
 
+const BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.id = ?1");
+
 const ADD: &str = "
     INSERT INTO users (id, name, name_key, first_name, last_name, email, phone, notes, tags,
-        disabled, password_hash, failed_login_attempts, lock_start, exempt_until, roles, created,
-        updated, search)
+        disabled, password_hash, failed_login_attempts, lock_start, roles, updated, search,
+        exempt_until, created)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
     ON CONFLICT DO NOTHING";
+
+const REPLACE: &str = "
+    UPDATE users SET name = ?2, name_key = ?3, first_name = ?4, last_name = ?5, email = ?6,
+        phone = ?7, notes = ?8, tags = ?9, disabled = ?10,
+        password_hash = coalesce(?11, password_hash), failed_login_attempts = ?12,
+        lock_start = ?13, roles = ?14, updated = ?15, search = ?16
+    WHERE id = ?1";
+
+/// Whether another one than this user may do everything. The role is
+/// [`SYSTEM_ADMINISTRATION`](vestibule_engine::privilege::SYSTEM_ADMINISTRATION), as in the index.
+const HAS_OTHER: &str = "
+    SELECT EXISTS (SELECT 1 FROM users WHERE NOT disabled
+        AND instr(roles, 'b0adbc60-7ed4-11e4-b4a9-0800200c9a66') > 0 AND id <> ?1)";
 
 #[async_trait]
 impl Accounts for SqliteStore {
@@ -32,6 +47,15 @@ impl Accounts for SqliteStore {
             .fetch_one(self.reads()?)
             .await
             .map_err(store_error)
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let row: Option<UserRow> = query_as(BY_ID)
+            .bind(id.uuid())
+            .fetch_optional(self.reads()?)
+            .await
+            .map_err(store_error)?;
+        row.map(User::try_from).transpose()
     }
 
     async fn user_by_name(&self, name: &NameKey) -> Result<Option<User>, StoreError> {
@@ -50,25 +74,9 @@ impl Accounts for SqliteStore {
     async fn add_user(&self, new: &NewUser) -> Result<Creation, StoreError> {
         let user = &new.user;
         let mut write = self.write().await?;
-        let add = query(ADD)
-            .bind(user.id.uuid())
-            .bind(user.name.as_str())
-            .bind(user.name.key().as_str().to_owned())
-            .bind(&user.first_name)
-            .bind(&user.last_name)
-            .bind(&user.email)
-            .bind(&user.phone)
-            .bind(&user.notes)
-            .bind(Json(&user.tags))
-            .bind(user.disabled)
-            .bind(new.password.as_ref().map(PasswordHash::expose))
-            .bind(user.password_failures.count)
-            .bind(user.password_failures.lock_start.map(Timestamp::as_micros))
+        let add = bind_user!(query(ADD), user, new.password.as_ref())
             .bind(user.exempt_until.map(Timestamp::as_micros))
-            .bind(stored_roles(user))
-            .bind(user.created.as_micros())
-            .bind(user.updated.as_micros())
-            .bind(search_text(user));
+            .bind(user.created.as_micros());
         if write.run(add).await? == 1 {
             write.commit().await?;
             return Ok(Creation::Created);
@@ -84,6 +92,40 @@ impl Accounts for SqliteStore {
         } else {
             Creation::NameTaken
         })
+    }
+
+    async fn replace_user(&self, change: &UserChange) -> Result<UserWrite, StoreError> {
+        let UserChange {
+            user,
+            password,
+            held,
+        } = change;
+        let mut write = self.write().await?;
+        let stays = user.may_do_everything();
+        let before = match found(&mut write, user.id, Some(held), stays).await? {
+            Ok(before) => before,
+            Err(refused) => return write.refused(refused).await,
+        };
+        let replace = bind_user!(query(REPLACE), user, password.as_ref());
+        match replace.execute(write.on()).await {
+            Ok(_) => {}
+            Err(error) if is_name_taken(&error) => {
+                return write.refused(UserWrite::NameTaken).await;
+            }
+            Err(error) => return Err(store_error(error)),
+        }
+        if user.name.key() != before.name.key() {
+            let end = "UPDATE admin_mfa_exemptions SET user_id = NULL WHERE user_id = ?1";
+            write.run(query(end).bind(user.id.uuid())).await?;
+        }
+        if user.disabled || password.is_some() {
+            end_tokens(&mut write, user.id).await?;
+        }
+        if password.is_some() {
+            end_device_failures(&mut write, user.id).await?;
+        }
+        write.commit().await?;
+        Ok(UserWrite::Done)
     }
 
     async fn set_password(
@@ -109,18 +151,21 @@ impl Accounts for SqliteStore {
         user: UserId,
         disabled: bool,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<UserWrite, StoreError> {
         let mut write = self.write().await?;
+        if let Err(refused) = found(&mut write, user, None, !disabled).await? {
+            return write.refused(refused).await;
+        }
         let set = query("UPDATE users SET disabled = ?2, updated = ?3 WHERE id = ?1")
             .bind(user.uuid())
             .bind(disabled)
             .bind(now.as_micros());
-        let found = write.run(set).await? == 1;
+        write.run(set).await?;
         if disabled {
             end_tokens(&mut write, user).await?;
         }
         write.commit().await?;
-        Ok(found)
+        Ok(UserWrite::Done)
     }
 
     async fn unlock(&self, user: UserId, now: Timestamp) -> Result<bool, StoreError> {
@@ -155,24 +200,60 @@ impl Accounts for SqliteStore {
         Ok(found)
     }
 
-    async fn remove_user(&self, user: UserId) -> Result<bool, StoreError> {
+    async fn remove_user(
+        &self,
+        user: UserId,
+        held: Option<&[RoleId]>,
+    ) -> Result<UserWrite, StoreError> {
         let mut write = self.write().await?;
+        if let Err(refused) = found(&mut write, user, held, false).await? {
+            return write.refused(refused).await;
+        }
         // All else goes with the user, by its foreign key.
         let remove = query("DELETE FROM users WHERE id = ?1").bind(user.uuid());
-        let found = write.run(remove).await? == 1;
+        write.run(remove).await?;
         write.commit().await?;
-        Ok(found)
+        Ok(UserWrite::Done)
     }
+}
+
+/// A user who is written to; what speaks against it.
+async fn found(
+    write: &mut Write<'_>,
+    user: UserId,
+    held: Option<&[RoleId]>,
+    stays: bool,
+) -> Result<Result<User, UserWrite>, StoreError> {
+    let row: Option<UserRow> = query_as(BY_ID)
+        .bind(user.uuid())
+        .fetch_optional(write.on())
+        .await
+        .map_err(store_error)?;
+    let Some(row) = row else {
+        return Ok(Err(UserWrite::Moved));
+    };
+    let before = User::try_from(row)?;
+    let has_other = query_scalar(HAS_OTHER)
+        .bind(user.uuid())
+        .fetch_one(write.on())
+        .await
+        .map_err(store_error)?;
+    Ok(match UserWrite::refused(&before, held, stays, has_other) {
+        None => Ok(before),
+        Some(refused) => Err(refused),
+    })
 }
 
 /// Ends the failures of an account and of its devices.
 async fn end_failures(write: &mut Write<'_>, user: UserId) -> Result<(), StoreError> {
-    for end in [
-        "UPDATE users SET failed_login_attempts = 0, lock_start = NULL WHERE id = ?1",
-        "UPDATE known_devices SET failures = 0, lock_start = NULL WHERE user_id = ?1",
-    ] {
-        write.run(query(end).bind(user.uuid())).await?;
-    }
+    let end = "UPDATE users SET failed_login_attempts = 0, lock_start = NULL WHERE id = ?1";
+    write.run(query(end).bind(user.uuid())).await?;
+    end_device_failures(write, user).await
+}
+
+async fn end_device_failures(write: &mut Write<'_>, user: UserId) -> Result<(), StoreError> {
+    let end = "UPDATE known_devices SET failures = 0, lock_start = NULL WHERE user_id = ?1";
+    write.run(query(end).bind(user.uuid())).await?;
     Ok(())
 }
 

@@ -190,8 +190,13 @@ impl Write<'_> {
 
     /// Gives up, having written nothing.
     async fn moved(self) -> Result<Swap, StoreError> {
+        self.refused(Swap::Moved).await
+    }
+
+    /// Gives up, having written nothing, for this reason.
+    async fn refused<R>(self, reason: R) -> Result<R, StoreError> {
         self.transaction.rollback().await.map_err(store_error)?;
-        Ok(Swap::Moved)
+        Ok(reason)
     }
 }
 

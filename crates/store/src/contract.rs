@@ -32,6 +32,7 @@ pub mod session_starts;
 pub mod settings;
 pub mod settlements;
 pub mod tokens;
+pub mod user_changes;
 
 use std::sync::Arc;
 
@@ -68,6 +69,15 @@ macro_rules! store_contract {
                 a_name_is_taken_in_every_spelling
                 of_many_who_take_a_name_one_gets_it
                 a_name_that_nobody_can_bear_is_nobodys
+            }
+            user_changes: {
+                a_user_is_replaced_as_a_whole
+                a_replacement_ends_sessions
+                a_write_rests_on_the_roles
+                a_replacement_takes_no_name
+                another_name_ends_an_exemption
+                one_who_may_do_everything_stays
+                of_all_who_may_do_everything_one_stays
             }
             account_changes: {
                 a_new_password_ends_sessions_and_failures
@@ -288,6 +298,7 @@ mod tests {
             include_str!("contract/settings.rs"),
             include_str!("contract/settlements.rs"),
             include_str!("contract/tokens.rs"),
+            include_str!("contract/user_changes.rs"),
         ] {
             for (_, rest) in file
                 .match_indices("pub async fn ")

@@ -25,9 +25,10 @@ pub use model::{
     AdminMfa, AdminMfaChange, Bearer, Canary, DeviceLane, DialogueChange, ExemptionEntry,
     FactorReset, Finish, NewUser, PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed,
     ProviderVersion, PushStart, Redemption, Sealed, SecondFactor, SeedState, SeedSummary,
-    SessionStart, Settlement, StoredProvider, StoredSeed, provider_search_text, search_text,
+    SessionStart, Settlement, StoredProvider, StoredSeed, UserChange, provider_search_text,
+    search_text,
 };
 pub use traits::{
     Accounts, Claim, Creation, FirstFactors, Health, Keys, MfaProviders, Pushes, Redeeming,
-    Removal, Replacement, SecondFactors, Settings, Store, Swap, Tokens,
+    Removal, Replacement, SecondFactors, Settings, Store, Swap, Tokens, UserWrite,
 };

@@ -6,8 +6,8 @@ use vestibule_engine::mfa::Exemption;
 use vestibule_engine::password::{Device, Lane};
 use vestibule_engine::{
     Acceptance, DeviceId, DistinguishedName, GuessBudget, MfaProvider, MfaProviderId, NameKey,
-    NewToken, Push, SeedId, SessionId, Timestamp, TokenHash, TokenRecord, TotpStep, User, UserId,
-    UserName,
+    NewToken, Push, RoleId, SeedId, SessionId, Timestamp, TokenHash, TokenRecord, TotpStep, User,
+    UserId, UserName,
 };
 
 /// A password hash in PHC form. It does not print.
@@ -51,6 +51,18 @@ pub struct NewUser {
     pub user: User,
     /// The password; a user without one cannot sign in.
     pub password: Option<PasswordHash>,
+}
+
+/// A user in the place of one who is there.
+#[derive(Clone, Debug)]
+pub struct UserChange {
+    /// The user. The id, when the user was made, and until when an operator has let the user off
+    /// stay what they are.
+    pub user: User,
+    /// The new password; without one the old one stays.
+    pub password: Option<PasswordHash>,
+    /// The roles that the user held when it was decided that this may be done.
+    pub held: Vec<RoleId>,
 }
 
 /// What decides over a sign-in.

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use vestibule_engine::{
     ClaimedStep, MfaProvider, MfaProviderId, NameKey, NewToken, Push, PushId, PushOutcome,
-    Redeemed, SessionId, Timestamp, TokenHash, User, UserId,
+    Redeemed, RoleId, SessionId, Timestamp, TokenHash, User, UserId,
 };
 
 use crate::{
     AdminMfa, AdminMfaChange, Bearer, Canary, FactorReset, Finish, ListQuery, Listing, NewUser,
     PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed, PushStart, Redemption,
-    SeedSummary, SessionStart, Settlement, StoreError, StoredProvider,
+    SeedSummary, SessionStart, Settlement, StoreError, StoredProvider, UserChange,
 };
 
 /// What became of a compare-and-set.
@@ -52,6 +52,40 @@ pub enum Replacement {
     Moved,
     /// Another one has its name, in some spelling; nothing is written.
     NameTaken,
+}
+
+/// What became of a write to a user who is there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum UserWrite {
+    /// It is as wished.
+    Done,
+    /// The user is gone, or does not hold the roles any more that were held; nothing is written.
+    Moved,
+    /// Another one has the name, in some spelling; nothing is written.
+    NameTaken,
+    /// No enabled user would be left who may do everything; nothing is written.
+    LastAdministrator,
+}
+
+impl UserWrite {
+    /// What speaks against a write to a user: that it was decided on other roles than the user
+    /// has, or that somebody who may do everything is needed and does not stay one, as there is no
+    /// other.
+    pub fn refused(
+        user: &User,
+        held: Option<&[RoleId]>,
+        stays: bool,
+        has_other: bool,
+    ) -> Option<Self> {
+        if held.is_some_and(|held| held != user.roles) {
+            Some(Self::Moved)
+        } else if user.may_do_everything() && !stays && !has_other {
+            Some(Self::LastAdministrator)
+        } else {
+            None
+        }
+    }
 }
 
 /// What became of an object to be deleted.
@@ -235,6 +269,9 @@ pub trait Accounts: Send + Sync {
     /// Whether there is any user.
     async fn has_users(&self) -> Result<bool, StoreError>;
 
+    /// A user by id.
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
+
     /// A user by name.
     async fn user_by_name(&self, name: &NameKey) -> Result<Option<User>, StoreError>;
 
@@ -243,6 +280,11 @@ pub trait Accounts: Send + Sync {
 
     /// Makes a user.
     async fn add_user(&self, user: &NewUser) -> Result<Creation, StoreError>;
+
+    /// Puts a user in the place of the one with the id. A new password, and to be disabled, end all
+    /// of the user's sessions; a new password also ends the failures of the devices. Who gets
+    /// another name is exempt by it no longer.
+    async fn replace_user(&self, change: &UserChange) -> Result<UserWrite, StoreError>;
 
     /// Changes a user's password, which ends all of the user's sessions, the failures of the
     /// account and those of its devices. Whether there is such a user.
@@ -253,14 +295,13 @@ pub trait Accounts: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Disables a user, which ends all of the user's sessions, or enables one. Whether there is
-    /// such a user.
+    /// Disables a user, which ends all of the user's sessions, or enables one.
     async fn set_disabled(
         &self,
         user: UserId,
         disabled: bool,
         now: Timestamp,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<UserWrite, StoreError>;
 
     /// Ends the failures of a user's account and devices, and makes the guess budget full again.
     /// The seed stays. Whether there is such a user.
@@ -274,9 +315,13 @@ pub trait Accounts: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Deletes a user with everything that is the user's; an exemption by name then exempts
-    /// nobody. Whether there was such a user.
-    async fn remove_user(&self, user: UserId) -> Result<bool, StoreError>;
+    /// Deletes a user with everything that is the user's, if the roles are still those that the
+    /// user `held`, or whatever they are; an exemption by name then exempts nobody.
+    async fn remove_user(
+        &self,
+        user: UserId,
+        held: Option<&[RoleId]>,
+    ) -> Result<UserWrite, StoreError>;
 }
 
 /// Settings.

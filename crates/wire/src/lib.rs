@@ -8,6 +8,7 @@ mod error;
 mod list;
 mod login;
 mod provider;
+mod role;
 mod second_factor;
 mod seed;
 mod settings;
@@ -23,8 +24,9 @@ pub use provider::{
     IdentityProviderName, IdentityProviderNames, IdentityProviderType, MfaProvider,
     MfaProviderInput, MfaProviderTestResult, RadiusSettings,
 };
+pub use role::{TypeTarget, TypeTargetMap};
 pub use second_factor::{FinishOtp, InitializeOtp, InitializeOtpResponse, InputType};
-pub use seed::OtpSeed;
+pub use seed::{Fido2Device, OtpSeed};
 pub use settings::{AdminMfaSettings, AdminMfaSettingsInput};
 pub use text::Hidden;
 pub use time::DateTime;

@@ -42,7 +42,7 @@ pub struct LocalUser {
     pub administrative_roles: Vec<String>,
 }
 
-/// The body of `POST /local-users`.
+/// The body of `POST /local-users` and `PUT /local-users/{id}`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct LocalUserInput {
@@ -70,6 +70,6 @@ pub struct LocalUserInput {
     pub failed_login_attempts: Option<f64>,
     /// When the last lock began, in RFC 3339.
     pub lock_start: Option<String>,
-    /// Ids of roles.
+    /// Ids of roles; a `PUT` without them keeps the old ones.
     pub administrative_roles: Option<Vec<String>>,
 }

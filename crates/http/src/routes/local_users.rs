@@ -2,9 +2,10 @@
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use vestibule_engine::Timestamp;
+use axum::http::StatusCode;
 use vestibule_engine::invalid::Fields;
 use vestibule_engine::privilege::{PrivilegeType, Target};
+use vestibule_engine::{Timestamp, Token};
 use vestibule_service::UserDraft;
 use vestibule_wire as wire;
 
@@ -14,6 +15,7 @@ use crate::body::RawBody;
 use crate::convert;
 use crate::error::ApiResult;
 use crate::list::ListRequest;
+use crate::path::PathText;
 
 pub(super) async fn list(
     State(app): State<App>,
@@ -26,13 +28,76 @@ pub(super) async fn list(
     Ok(Json(request.answer(listing, "name", convert::local_user)))
 }
 
+pub(super) async fn get(
+    State(app): State<App>,
+    BearerToken(token): BearerToken,
+    PathText(id): PathText,
+) -> ApiResult<Json<wire::LocalUser>> {
+    let caller = app.service.caller(&token).await?;
+    let user = app.service.user(&caller, &id.unwrap_or_default()).await?;
+    Ok(Json(convert::local_user(user)))
+}
+
 pub(super) async fn add(
     State(app): State<App>,
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::LocalUser>> {
     let privilege = (PrivilegeType::Create, Target::LocalUser);
-    let (caller, input): (_, wire::LocalUserInput) = admit(&app, &token, privilege, body).await?;
+    let (caller, input) = admit(&app, &token, privilege, body).await?;
+    let (draft, fields) = draft(input);
+    let user = app.service.add_user(&caller, draft, fields).await?;
+    Ok(Json(convert::local_user(user)))
+}
+
+pub(super) async fn put(
+    State(app): State<App>,
+    BearerToken(token): BearerToken,
+    PathText(id): PathText,
+    body: RawBody,
+) -> ApiResult<Json<wire::LocalUser>> {
+    let id = id.unwrap_or_default();
+    replace(&app, &token, Some(&id), body).await
+}
+
+/// What one client does when `POST` was a conflict: the id is in the body only.
+pub(super) async fn put_by_body(
+    State(app): State<App>,
+    BearerToken(token): BearerToken,
+    body: RawBody,
+) -> ApiResult<Json<wire::LocalUser>> {
+    replace(&app, &token, None, body).await
+}
+
+async fn replace(
+    app: &App,
+    token: &Token,
+    path: Option<&str>,
+    body: RawBody,
+) -> ApiResult<Json<wire::LocalUser>> {
+    let privilege = (PrivilegeType::Edit, Target::LocalUser);
+    let (caller, input) = admit(app, token, privilege, body).await?;
+    let (draft, fields) = draft(input);
+    let replaced = app
+        .service
+        .replace_user(&caller, path, draft, fields)
+        .await?;
+    Ok(Json(convert::local_user(replaced)))
+}
+
+pub(super) async fn delete(
+    State(app): State<App>,
+    BearerToken(token): BearerToken,
+    PathText(id): PathText,
+) -> ApiResult<StatusCode> {
+    let caller = app.service.caller(&token).await?;
+    let id = id.unwrap_or_default();
+    app.service.remove_user(&caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a client asks for, and what is wrong with it already.
+fn draft(input: wire::LocalUserInput) -> (UserDraft, Fields) {
     let mut fields = Fields::default();
     let lock_start = input
         .lock_start
@@ -51,10 +116,9 @@ pub(super) async fn add(
         disabled: input.disabled.unwrap_or_default(),
         failed_login_attempts: input.failed_login_attempts,
         lock_start,
-        roles: input.administrative_roles.unwrap_or_default(),
+        roles: input.administrative_roles,
     };
-    let user = app.service.add_user(&caller, draft, fields).await?;
-    Ok(Json(convert::local_user(user)))
+    (draft, fields)
 }
 
 fn instant(text: &str) -> Result<Timestamp, &'static str> {

@@ -9,7 +9,7 @@ use vestibule_engine::{Secret, Timestamp, User};
 use vestibule_service::{
     Clock, Conflict, Hasher, Keyring, OsRandom, Parts, Service, ServiceError, UserDraft,
 };
-use vestibule_store::{ListQuery, Store};
+use vestibule_store::{ListQuery, Store, UserWrite};
 
 use super::{
     AddArgs, ExemptArgs, Form, ListArgs, Named, OperatorError, PasswdArgs, UserCommand, conclude,
@@ -71,7 +71,7 @@ async fn add(
         first_name: or_name(&args.first_name),
         last_name: or_name(&args.last_name),
         password: Some(password),
-        roles: roles.into_iter().collect(),
+        roles: roles.map(|role| vec![role]),
         ..UserDraft::default()
     };
     let user = service.add_user_as_operator(draft).await.map_err(explain)?;
@@ -177,7 +177,7 @@ async fn disable(
     now: Timestamp,
 ) -> Result<String, OperatorError> {
     let user = find(store, &named.name).await?;
-    found(store.set_disabled(user.id, disabled, now).await?, &user)?;
+    written(store.set_disabled(user.id, disabled, now).await?, &user)?;
     let name = &user.name;
     Ok(if disabled {
         format!("Disabled {name}, and ended all sessions.")
@@ -188,11 +188,28 @@ async fn disable(
 
 async fn remove(named: &Named, store: &dyn Store) -> Result<String, OperatorError> {
     let user = find(store, &named.name).await?;
-    found(store.remove_user(user.id).await?, &user)?;
+    written(store.remove_user(user.id, None).await?, &user)?;
     Ok(format!(
         "Removed {} and all that was of this user.",
         user.name
     ))
+}
+
+/// What became of a write, for people.
+fn written(outcome: UserWrite, user: &User) -> Result<(), OperatorError> {
+    match outcome {
+        UserWrite::Done => Ok(()),
+        UserWrite::Moved => found(false, user),
+        UserWrite::LastAdministrator => Err(OperatorError::Refused(format!(
+            "{} is the last enabled administrator: make another one first, with \
+             `vestibule user add --administrator NAME`",
+            user.name
+        ))),
+        UserWrite::NameTaken => Err(OperatorError::Refused(format!(
+            "there is another user {} already",
+            user.name
+        ))),
+    }
 }
 
 /// Another one may have removed the user meanwhile.

@@ -247,6 +247,9 @@ fn operators_act_while_the_server_runs() {
     );
     check(&["user", "disable", "ALICE"], 0, "Disabled alice");
     check(&["user", "list"], 0, "alice, administrator, disabled");
+    let last = "admin is the last enabled administrator: make another one first";
+    check(&["user", "disable", "admin"], 1, last);
+    check(&["user", "remove", "admin"], 1, last);
     check(&["user", "enable", "CN=alice,OU=local"], 0, "Enabled alice");
     check(&["user", "unlock", "alice"], 0, "Unlocked alice");
     check(&["user", "unlock", "nobody"], 1, "there is no user nobody");

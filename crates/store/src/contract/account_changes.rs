@@ -7,9 +7,10 @@ use vestibule_engine::password::Lane;
 use vestibule_engine::{GuessBudget, UserId, UserName};
 
 use super::cast::{Actor, Shared, add, at, failed, key, new_user, password};
-use super::checks::{check_refused, claim, is_alive};
+use super::checks::{check_refused, claim, disable, is_alive, remove};
 use crate::{
     Creation, FactorReset, ListQuery, PasswordFailure, PasswordHash, SecondFactor, Store, Swap,
+    UserWrite,
 };
 
 /// A user with failures of the account and of a device, a budget that shrank, a seed, a session
@@ -81,7 +82,7 @@ pub async fn a_new_password_ends_sessions_and_failures(store: Arc<dyn Store>) {
 pub async fn disabling_ends_sessions(store: Arc<dyn Store>) {
     let (one, two) = troubled(&store).await;
     let bob = Actor::sign_in(&store, add(&store, 2, "bob").await, 3).await;
-    assert!(store.set_disabled(one.user, true, at(9)).await.unwrap());
+    disable(&store, one.user, true, at(9)).await;
     for token in [one.hash(1), one.hash(100), two.partial()] {
         assert!(!is_alive(&store, token).await);
     }
@@ -92,17 +93,18 @@ pub async fn disabling_ends_sessions(store: Arc<dyn Store>) {
     assert_eq!(user.password_failures, failed(4));
 
     let nobody = UserId::from_uuid(Uuid::from_u128(99));
-    assert!(!store.set_disabled(nobody, true, at(9)).await.unwrap());
+    let answer = store.set_disabled(nobody, true, at(9)).await.unwrap();
+    assert_eq!(answer, UserWrite::Moved);
 }
 
 /// Enabling a user who is enabled ends nothing.
 pub async fn enabling_ends_nothing(store: Arc<dyn Store>) {
     let alice = Actor::sign_in(&store, add(&store, 1, "alice").await, 1).await;
-    assert!(store.set_disabled(alice.user, false, at(9)).await.unwrap());
+    disable(&store, alice.user, false, at(9)).await;
     let bearer = alice.bearer(&store).await;
     assert_eq!((bearer.user.disabled, bearer.user.updated), (false, at(9)));
-    assert!(store.set_disabled(alice.user, true, at(9)).await.unwrap());
-    assert!(store.set_disabled(alice.user, false, at(10)).await.unwrap());
+    disable(&store, alice.user, true, at(9)).await;
+    disable(&store, alice.user, false, at(10)).await;
     assert!(!is_alive(&store, alice.partial()).await);
     Actor::sign_in(&store, alice.user, 2).await;
 }
@@ -171,7 +173,7 @@ pub async fn an_exemption_until_is_kept(store: Arc<dyn Store>) {
 pub async fn removing_a_user_removes_all_that_is_the_users(store: Arc<dyn Store>) {
     let (one, two) = troubled(&store).await;
     let bob = Actor::enrolled(&store, add(&store, 2, "bob").await, 3).await;
-    assert!(store.remove_user(one.user).await.unwrap());
+    remove(&store, one.user).await;
     for token in [one.hash(1), one.hash(100), two.partial()] {
         assert!(!is_alive(&store, token).await);
     }
@@ -183,7 +185,8 @@ pub async fn removing_a_user_removes_all_that_is_the_users(store: Arc<dyn Store>
         store.reset_factor(one.user).await.unwrap(),
         FactorReset::NoSeed
     );
-    assert!(!store.remove_user(one.user).await.unwrap());
+    let again = store.remove_user(one.user, None).await.unwrap();
+    assert_eq!(again, UserWrite::Moved);
     check_refused(&store, two, "removed", store.start_session(&two.start())).await;
 }
 
@@ -191,7 +194,7 @@ pub async fn removing_a_user_removes_all_that_is_the_users(store: Arc<dyn Store>
 pub async fn a_name_that_is_free_again_is_another_user(store: Arc<dyn Store>) {
     let (one, two) = troubled(&store).await;
     let finish = two.finish(&two.bearer(&store).await, 5);
-    assert!(store.remove_user(one.user).await.unwrap());
+    remove(&store, one.user).await;
     let mut again = new_user(1, "alice");
     again.user.name = UserName::new("Alice").unwrap();
     assert_eq!(store.add_user(&again).await.unwrap(), Creation::Created);

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::future::Future;
 
-use vestibule_engine::{GuessBudget, TokenHash};
+use vestibule_engine::{GuessBudget, Timestamp, TokenHash, UserId};
 
 use super::cast::{Actor, Shared};
 use crate::{
     AdminMfa, AdminMfaChange, Claim, Finish, ListQuery, PasswordHash, Redeeming, Redemption,
-    StoreError, Swap,
+    StoreError, Swap, UserWrite,
 };
 
 /// A finish, with an answer that compares.
@@ -25,6 +25,18 @@ pub(super) async fn redeem(store: &Shared, redemption: &Redemption) -> Result<Sw
         Redeeming::Fresh(_) => Swap::Done,
         Redeeming::Moved => Swap::Moved,
     })
+}
+
+/// Disables a user, or enables one.
+pub(super) async fn disable(store: &Shared, user: UserId, disabled: bool, now: Timestamp) {
+    let answer = store.set_disabled(user, disabled, now).await.unwrap();
+    assert_eq!(answer, UserWrite::Done);
+}
+
+/// Deletes a user.
+pub(super) async fn remove(store: &Shared, user: UserId) {
+    let answer = store.remove_user(user, None).await.unwrap();
+    assert_eq!(answer, UserWrite::Done);
 }
 
 /// Settings with a provider that is there, or none.

@@ -4,7 +4,7 @@ use vestibule_engine::PushOutcome;
 
 use super::Durable;
 use super::cast::{Actor, Shared, add, at, key, sealed};
-use super::checks::{claim, picture, redeem, set};
+use super::checks::{claim, disable, picture, redeem, set};
 use super::radius_cast::{add_provider, due, replace, replaced};
 use crate::{AdminMfaChange, DialogueChange, Finish, Removal, Settlement, Swap};
 
@@ -83,7 +83,7 @@ pub async fn every_answer_is_seen_by_another_process(fixture: &dyn Durable) {
     let finish = alice.finish(&alice.bearer(&there).await, 1);
     assert_eq!(claim(&there, &finish).await.unwrap(), Swap::Done);
     assert_eq!(claim(&here, &finish).await.unwrap(), Swap::Moved);
-    assert!(here.set_disabled(user, true, at(1)).await.unwrap());
+    disable(&here, user, true, at(1)).await;
     let minted = there
         .mint(&alice.hash(101), &alice.new_admin(1), None)
         .await

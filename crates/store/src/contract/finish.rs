@@ -6,7 +6,7 @@ use uuid::Uuid;
 use vestibule_engine::{SeedId, TokenKind};
 
 use super::cast::{Actor, Shared, add, at, key, sealed, step};
-use super::checks::{at_once, check_refused, claim, done, is_alive};
+use super::checks::{at_once, check_refused, claim, done, is_alive, remove};
 use crate::{Finish, SeedState, Store, Swap};
 
 /// The first code of a seed verifies it: sealed anew, with its step, and the budget of a success.
@@ -156,7 +156,7 @@ pub async fn a_finish_is_refused_when_something_moved(store: Arc<dyn Store>) {
 
     store.end_session(two.session()).await.unwrap();
     refused(finish.clone(), "an ended session").await;
-    store.remove_user(user).await.unwrap();
+    remove(&store, user).await;
     refused(finish, "a removed user").await;
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vestibule_engine::{PushId, PushOutcome};
 
 use super::cast::{Actor, Shared, add, at};
-use super::checks::{at_once, check_refused, done, is_alive};
+use super::checks::{at_once, check_refused, done, is_alive, remove};
 use crate::{PushStart, SecondFactor, Store, Swap};
 
 /// Starts a push that nothing is in the way of.
@@ -98,7 +98,7 @@ pub async fn a_push_is_refused_when_something_moved(store: Arc<dyn Store>) {
     refused(two.push(0, 0, now), "an ended session").await;
     store.end_session(bob.session()).await.unwrap();
     refused(bob.push(0, 0, 0), "before any factor").await;
-    store.remove_user(user).await.unwrap();
+    remove(&store, user).await;
     for revision in [0, now] {
         refused(two.push(0, 0, revision), "a removed user").await;
     }
@@ -214,7 +214,7 @@ pub async fn pushes_end_with_their_user(store: Arc<dyn Store>) {
         store.reset_factor(who.user).await.unwrap();
         assert_eq!(store.pushes(who.user).await.unwrap().len(), 1);
     }
-    assert!(store.remove_user(alice.user).await.unwrap());
+    remove(&store, alice.user).await;
     assert_eq!(store.pushes(alice.user).await.unwrap(), []);
     let gone = alice.push(0, 0, 0).push.id;
     assert_eq!(store.push(gone).await.unwrap(), None);

@@ -64,7 +64,7 @@ impl End {
         match self {
             Self::Session => write(async move { store.end_session(actor.session()).await }),
             Self::Disabling => write(async move { store.set_disabled(user, true, at(1)).await }),
-            Self::Removal => write(async move { store.remove_user(user).await }),
+            Self::Removal => write(async move { store.remove_user(user, None).await }),
             Self::NewPassword => write(async move {
                 let password = PasswordHash::new("new");
                 store.set_password(user, &password, at(1)).await

@@ -6,7 +6,7 @@ use vestibule_engine::TokenKind;
 use vestibule_engine::mfa::TOTP_PROVIDER;
 
 use super::cast::{Actor, add, at, key, sealed};
-use super::checks::{at_once, check_refused, done, is_alive, redeem, set};
+use super::checks::{at_once, check_refused, done, is_alive, redeem, remove, set};
 use super::radius_cast::{add_provider, due, radius_is_due, replace, replaced};
 use crate::{
     AdminMfaChange, Bearer, DialogueChange, ProviderVersion, Redemption, SecondFactor, Settlement,
@@ -124,7 +124,7 @@ pub async fn a_redemption_is_refused_when_something_moved(store: Arc<dyn Store>)
         refused(redemption, "an ended session").await;
     }
     for user in [two.user, bob.user] {
-        store.remove_user(user).await.unwrap();
+        remove(&store, user).await;
     }
     refused(&right, "a removed user").await;
     refused(&first, "a removed user without a factor").await;

@@ -7,7 +7,7 @@ use vestibule_engine::UserId;
 use vestibule_engine::password::Lane;
 
 use super::cast::{Actor, at, failed, new_user};
-use super::checks::{check_refused, is_alive};
+use super::checks::{check_refused, disable, is_alive};
 use super::first_factors::{failure, failures, known};
 use crate::{Creation, PasswordHash, SessionStart, Store, Swap};
 
@@ -111,9 +111,9 @@ pub async fn a_session_is_refused_when_something_moved(store: Arc<dyn Store>) {
     )
     .await;
 
-    store.set_disabled(alice.user, true, at(0)).await.unwrap();
+    disable(&store, alice.user, true, at(0)).await;
     check_refused(&store, again, "disabled", store.start_session(&right())).await;
-    store.set_disabled(alice.user, false, at(0)).await.unwrap();
+    disable(&store, alice.user, false, at(0)).await;
     assert_eq!(store.start_session(&right()).await.unwrap(), Swap::Done);
 }
 
@@ -157,8 +157,8 @@ pub async fn a_session_from_a_device_is_refused_when_something_moved(store: Arc<
         store.start_session(&other),
     )
     .await;
-    store.set_disabled(alice.user, true, at(0)).await.unwrap();
+    disable(&store, alice.user, true, at(0)).await;
     check_refused(&store, again, "disabled", store.start_session(&right())).await;
-    store.set_disabled(alice.user, false, at(0)).await.unwrap();
+    disable(&store, alice.user, false, at(0)).await;
     assert_eq!(store.start_session(&right()).await.unwrap(), Swap::Done);
 }

@@ -6,7 +6,7 @@ use vestibule_engine::MfaProviderId;
 use vestibule_engine::mfa::{FIDO2_PROVIDER, TOTP_PROVIDER};
 
 use super::cast::{Actor, add, key};
-use super::checks::{at_once, is_alive, picture, set};
+use super::checks::{at_once, is_alive, picture, remove, set};
 use crate::{AdminMfa, AdminMfaChange, ExemptionEntry, Store, Swap};
 
 /// A change that exempts the local users of these names.
@@ -95,7 +95,7 @@ pub async fn an_exemption_by_a_free_name_is_nobodys(store: Arc<dyn Store>) {
 pub async fn an_exemption_ends_with_its_user(store: Arc<dyn Store>) {
     let alice = add(&store, 1, "alice").await;
     set(&store, &change(None, &["alice"])).await;
-    store.remove_user(alice).await.unwrap();
+    remove(&store, alice).await;
     let entry = ExemptionEntry {
         text: "CN=alice,OU=local".to_owned(),
         user: None,
@@ -105,7 +105,7 @@ pub async fn an_exemption_ends_with_its_user(store: Arc<dyn Store>) {
     for n in [1, 2] {
         let again = Actor::sign_in(&store, add(&store, n, "alice").await, n).await;
         assert!(!again.bearer(&store).await.exemption.listed);
-        store.remove_user(again.user).await.unwrap();
+        remove(&store, again.user).await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vestibule_engine::GuessBudget;
 
 use super::cast::{Actor, add, at, sealed};
-use super::checks::{at_once, check_refused, claim, done, is_alive};
+use super::checks::{at_once, check_refused, claim, done, is_alive, remove};
 use crate::{DialogueChange, ListQuery, SecondFactor, Settlement, Store, Swap};
 
 /// A settlement stores its budget and nothing else; the revision grows.
@@ -94,7 +94,7 @@ pub async fn a_settlement_is_refused_when_something_moved(store: Arc<dyn Store>)
     let first = bob.guess(&bob.bearer(&store).await);
     store.end_session(bob.session()).await.unwrap();
     check_refused(&store, bob, "before any factor", store.settle(&first)).await;
-    store.remove_user(user).await.unwrap();
+    remove(&store, user).await;
     check_refused(&store, two, "a removed user", store.settle(&right)).await;
 }
 

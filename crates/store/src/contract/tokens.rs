@@ -7,7 +7,7 @@ use vestibule_engine::token::Lifetimes;
 use vestibule_engine::{NewToken, SessionId, TokenKind};
 
 use super::cast::{Actor, add, at, key};
-use super::checks::{check_refused, claim, is_alive, set};
+use super::checks::{check_refused, claim, disable, is_alive, remove, set};
 use crate::{AdminMfaChange, ProviderVersion, SecondFactor, SessionStart, Store, Swap};
 
 /// A token that is not there has no bearer.
@@ -119,7 +119,7 @@ pub async fn a_mint_is_refused_when_something_moved(store: Arc<dyn Store>) {
     )
     .await;
     let token = two.new_admin(1);
-    store.set_disabled(user, true, at(0)).await.unwrap();
+    disable(&store, user, true, at(0)).await;
     check_refused(
         &store,
         two,
@@ -127,7 +127,7 @@ pub async fn a_mint_is_refused_when_something_moved(store: Arc<dyn Store>) {
         store.mint(&two.partial(), &token, noted),
     )
     .await;
-    store.remove_user(user).await.unwrap();
+    remove(&store, user).await;
     check_refused(
         &store,
         two,
