@@ -53,6 +53,8 @@ ids! {
     DeviceId
     /// A provider of second factors.
     MfaProviderId
+    /// A provider of identities.
+    IdentityProviderId
     /// An administrative role.
     RoleId
     /// One enrolment: a user who enrols again gets another.

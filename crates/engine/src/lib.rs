@@ -4,7 +4,7 @@
 //! input go in, a value and effects come out. Time and random bytes are arguments. Whoever runs
 //! the effects (the service, a test, another program) holds all the I/O.
 //!
-//! Read in this order: who ([`subject`]), the first factor ([`password`]), the second
+//! Read in this order: who ([`subject`], [`identity`]), the first factor ([`password`]), the second
 //! ([`totp`], [`budget`], [`enrolment`], [`attempt`], or [`provider`], [`radius`], [`push`]), what one holds afterwards ([`token`]), and what one may do
 //! with it ([`privilege`]).
 
@@ -15,6 +15,7 @@ mod time;
 pub mod attempt;
 pub mod budget;
 pub mod enrolment;
+pub mod identity;
 pub mod invalid;
 pub mod mfa;
 pub mod password;
@@ -29,7 +30,10 @@ pub mod user;
 
 pub use attempt::{Attempt, ClaimedStep, Effect, Input, Refusal, StepToClaim, Verdict, WrongGuess};
 pub use budget::GuessBudget;
-pub use id::{DeviceId, MfaProviderId, PushId, RoleId, SeedId, SessionId, UserId};
+pub use id::{
+    DeviceId, IdentityProviderId, MfaProviderId, PushId, RoleId, SeedId, SessionId, UserId,
+};
+pub use identity::LocalProvider;
 pub use invalid::{FieldError, FieldErrors};
 pub use provider::MfaProvider;
 pub use push::{Push, PushOutcome};

@@ -4,6 +4,7 @@
 //! way, a device from which this user completed a sign-in in the last 90 days has tries of its
 //! own, which the failures of others do not touch.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::Timestamp;
@@ -11,20 +12,46 @@ use crate::Timestamp;
 /// How long a device stays known after a completed sign-in.
 pub const DEVICE_KNOWN_FOR: Duration = Duration::from_hours(90 * 24);
 
-/// When wrong passwords lock, and for how long.
+/// When wrong passwords lock, and for how long. It goes for the account and for each known device.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LockoutPolicy {
+    threshold: u32,
+    minutes: u32,
+}
+
+impl LockoutPolicy {
+    /// Failures in a row that may be chosen to lock. There is no threshold that never locks.
+    pub const THRESHOLDS: RangeInclusive<u32> = 1..=1_000;
+    /// Minutes that a lock may be chosen to last, up to a year.
+    pub const MINUTES: RangeInclusive<u32> = 1..=365 * 24 * 60;
+
+    /// A policy, if both numbers may be chosen.
+    pub fn new(threshold: u32, minutes: u32) -> Option<Self> {
+        let good = Self::THRESHOLDS.contains(&threshold) && Self::MINUTES.contains(&minutes);
+        good.then_some(Self { threshold, minutes })
+    }
+
     /// Failures in a row that lock.
-    pub threshold: u32,
+    pub const fn threshold(self) -> u32 {
+        self.threshold
+    }
+
+    /// For how many minutes.
+    pub const fn minutes(self) -> u32 {
+        self.minutes
+    }
+
     /// For how long.
-    pub duration: Duration,
+    pub fn duration(self) -> Duration {
+        Duration::from_mins(self.minutes.into())
+    }
 }
 
 impl Default for LockoutPolicy {
     fn default() -> Self {
         Self {
             threshold: 5,
-            duration: Duration::from_mins(1),
+            minutes: 1,
         }
     }
 }
@@ -39,10 +66,11 @@ pub struct PasswordFailures {
 }
 
 impl PasswordFailures {
-    /// Whether passwords are not looked at now.
+    /// Whether passwords are not looked at now. A lock lasts for as long as the policy of the moment
+    /// says, whenever it began.
     pub fn is_locked(self, policy: &LockoutPolicy, now: Timestamp) -> bool {
         self.lock_start
-            .is_some_and(|start| now < start.after(policy.duration))
+            .is_some_and(|start| now < start.after(policy.duration()))
     }
 
     /// The count after a wrong password: after a lock it goes on, so that the next one locks again.
@@ -133,7 +161,7 @@ mod tests {
 
     const POLICY: LockoutPolicy = LockoutPolicy {
         threshold: 5,
-        duration: Duration::from_mins(1),
+        minutes: 1,
     };
 
     fn at(seconds: i64) -> Timestamp {

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use vestibule_engine::identity::{LOCAL, LOCAL_CREATED};
 use vestibule_engine::privilege::{Privilege, PrivilegeType, Privileges, Reach, Scope, Target};
 use vestibule_engine::provider::{InputType, ProviderKind, RadiusSettings};
 use vestibule_engine::subject::LOCAL_PROVIDER;
-use vestibule_engine::{DistinguishedName, MfaProvider, Secret, Timestamp, User};
-use vestibule_service::{AdminMfa, Authorized, Initialized, SeedSummary, SignedIn, Started};
+use vestibule_engine::{DistinguishedName, LocalProvider, MfaProvider, Secret, Timestamp, User};
+use vestibule_service::{
+    AdminMfa, Authorized, ClaimMapping, Initialized, LOCAL_TYPE, NOT_OURS, SeedSummary, SignedIn,
+    Started,
+};
 use vestibule_wire as wire;
 
 use crate::Site;
@@ -164,6 +168,40 @@ fn radius_settings(settings: RadiusSettings) -> wire::RadiusSettings {
         nas_identifier: settings.nas_identifier,
         source_address: settings.source_address.map(|address| address.to_string()),
         status_server: settings.status_server,
+    }
+}
+
+pub(crate) fn identity_provider(provider: LocalProvider) -> wire::IdentityProvider {
+    let claims = NOT_OURS.claim_mappings.iter();
+    wire::IdentityProvider {
+        id: LOCAL.to_string(),
+        name: LOCAL_PROVIDER.to_owned(),
+        notes: provider.notes,
+        created: date_time(LOCAL_CREATED),
+        updated: date_time(provider.updated),
+        tags: provider.tags,
+        kind: LOCAL_TYPE.to_owned(),
+        admin_provider: true,
+        user_lockout_threshold: provider.lockout.threshold(),
+        user_lockout_duration_minutes: provider.lockout.minutes(),
+        min_password_length: provider.min_password_length.characters(),
+        device_limit_per_user: NOT_OURS.device_limit_per_user,
+        inactivity_timeout_minutes: NOT_OURS.inactivity_timeout_minutes,
+        network_inactivity_timeout_enabled: false,
+        block_local_dns_requests: false,
+        enforce_windows_network_profile_as_domain: false,
+        ip_pool_v4: NOT_OURS.ip_pool_v4.to_string(),
+        ip_pool_v6: NOT_OURS.ip_pool_v6.to_string(),
+        claim_mappings: claims.map(claim_mapping).collect(),
+    }
+}
+
+fn claim_mapping(claim: &ClaimMapping) -> wire::ClaimMapping {
+    wire::ClaimMapping {
+        attribute_name: claim.attribute.to_string(),
+        claim_name: claim.claim.to_string(),
+        list: claim.list,
+        encrypt: claim.encrypt,
     }
 }
 

@@ -227,6 +227,7 @@ const fn missing_message(what: Missing) -> &'static str {
     match what {
         Missing::Seed => "The user has no seed.",
         Missing::Fido2Device => "The user has no FIDO2 device.",
+        Missing::IdentityProvider => "There is no such identity provider.",
         Missing::MfaProvider => "There is no such MFA provider.",
         Missing::User => "There is no such user.",
     }
@@ -242,6 +243,9 @@ const fn conflict_message(what: Conflict) -> &'static str {
         }
         Conflict::MfaProviderName => "An MFA provider with this name exists already.",
         Conflict::MfaProviderId => "An MFA provider with this id exists already.",
+        Conflict::IdentityProviderBuiltIn => {
+            "The identity provider is built in and cannot be deleted."
+        }
         Conflict::MfaProviderBuiltIn => "The MFA provider is built in and cannot be deleted.",
         Conflict::MfaProviderInUse => {
             "The MFA provider is the providerId of the admin MFA settings. Choose another one there first."

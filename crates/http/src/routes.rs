@@ -3,6 +3,7 @@
 mod admin_mfa;
 mod authentication;
 mod fido2_devices;
+mod identity_providers;
 mod local_users;
 mod names;
 mod providers;
@@ -42,6 +43,16 @@ pub(crate) fn api() -> Router<App> {
         )
         .route("/admin/authorization", get(authentication::authorize))
         .route("/admin/identity-providers/names", get(names::list))
+        .route(
+            "/admin/identity-providers",
+            get(identity_providers::list).post(identity_providers::add),
+        )
+        .route(
+            "/admin/identity-providers/{id}",
+            get(identity_providers::get)
+                .put(identity_providers::put)
+                .delete(identity_providers::delete),
+        )
         .route(
             "/admin/mfa-providers",
             get(providers::list)

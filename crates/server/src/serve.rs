@@ -207,7 +207,6 @@ pub(crate) fn policy(config: &Config) -> Policy {
         enrol_within: config.enrollment_within,
         sign_in_failures_per_minute: config.limits.sign_in_failures_per_minute.get(),
         hash_queue: usize::try_from(config.limits.hash_queue.get()).unwrap_or(usize::MAX),
-        ..Policy::default()
     }
 }
 

@@ -132,7 +132,10 @@ pub enum Missing {
     /// A device.
     #[error("the user has no FIDO2 device")]
     Fido2Device,
-    /// A provider.
+    /// A provider of identities.
+    #[error("there is no such identity provider")]
+    IdentityProvider,
+    /// A provider of second factors.
     #[error("there is no such MFA provider")]
     MfaProvider,
     /// A user.
@@ -161,6 +164,9 @@ pub enum Conflict {
     /// A provider with that id.
     #[error("an MFA provider with this id exists already")]
     MfaProviderId,
+    /// It is built in.
+    #[error("the identity provider is built in")]
+    IdentityProviderBuiltIn,
     /// It is built in.
     #[error("the MFA provider is built in")]
     MfaProviderBuiltIn,

@@ -10,11 +10,13 @@ mod clock;
 mod enrol;
 mod error;
 mod hasher;
+mod identity_providers;
 mod initialize;
 mod keyring;
 mod known;
 mod labels;
 mod limiter;
+mod number;
 mod providers;
 mod radius;
 mod random;
@@ -30,6 +32,9 @@ pub use clock::{Clock, SystemClock};
 pub use enrol::SecretShown;
 pub use error::{Conflict, Missing, ServiceError, SignInRefusal, TokenRefusal};
 pub use hasher::{Hasher, HasherError};
+pub use identity_providers::{
+    ClaimMapping, IdentityProviderDraft, LOCAL_TYPE, NOT_OURS, NotOurs, good_new_password,
+};
 pub use initialize::{Initialized, Started};
 pub use keyring::{Keyring, Place, SealError};
 pub use limiter::site_of;
@@ -51,7 +56,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use vestibule_engine::Timestamp;
-use vestibule_engine::password::{DEVICE_KNOWN_FOR, LockoutPolicy};
+use vestibule_engine::password::DEVICE_KNOWN_FOR;
 use vestibule_engine::token::Lifetimes;
 use vestibule_store::Store;
 
@@ -65,8 +70,6 @@ use radius::WaitingPushes;
 pub struct Policy {
     /// How long tokens live.
     pub lifetimes: Lifetimes,
-    /// When wrong passwords lock.
-    pub lockout: LockoutPolicy,
     /// What authenticators show as the issuer.
     pub issuer: String,
     /// For how long after it was made a user may enrol; for ever if unset.
@@ -81,7 +84,6 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             lifetimes: Lifetimes::default(),
-            lockout: LockoutPolicy::default(),
             issuer: "Vestibule".to_owned(),
             enrol_within: None,
             sign_in_failures_per_minute: 120,

@@ -171,7 +171,7 @@ impl Inner {
                 }
                 Some(_) | None => {
                     let failures = lane.lane.failures();
-                    let failures = failures.after_failure(&self.policy.lockout, self.time.now());
+                    let failures = failures.after_failure(&standing.lockout, self.time.now());
                     let failure = PasswordFailure { lane, failures };
                     if self.store.count_password_failure(&failure).await? == Swap::Done {
                         return Err(ServiceError::SignInRefused(SignInRefusal::WrongPassword));
@@ -195,7 +195,7 @@ impl Inner {
             standing.user.disabled,
             standing.user.password_failures,
             standing.device,
-            &self.policy.lockout,
+            &standing.lockout,
             self.time.now(),
         )
         .map_err(|barred| {

@@ -7,6 +7,7 @@ pub use draft::UserDraft;
 use std::sync::Arc;
 
 use tracing::info;
+use vestibule_engine::identity::MinPasswordLength;
 use vestibule_engine::invalid::Fields;
 use vestibule_engine::privilege::{PrivilegeType, Target, of_roles};
 use vestibule_engine::user::ADMIN;
@@ -78,7 +79,7 @@ impl Service {
             mut user,
             password,
             has_roles,
-        } = draft.check(fields, &purpose, self.now())?;
+        } = draft.check(fields, &purpose, self.now(), self.least().await?)?;
         // Before the hash is made: whoever may not do it should not make us work.
         self.replaceable(caller, &user).await?;
         let password = self.hashed(password).await?;
@@ -165,7 +166,8 @@ impl Service {
     ) -> Result<User, ServiceError> {
         caller.must(PrivilegeType::Create, Target::LocalUser)?;
         let purpose = Purpose::New(UserId::from_random(self.inner.random.bytes()));
-        let Checked { user, password, .. } = draft.check(fields, &purpose, self.now())?;
+        let Checked { user, password, .. } =
+            draft.check(fields, &purpose, self.now(), self.least().await?)?;
         caller.must_cover(&of_roles(&user.roles))?;
         let user = self.create_user(user, password).await?;
         info!(subject.id = %user.id, by.id = %caller.bearer.user.id, "User made");
@@ -178,7 +180,7 @@ impl Service {
     /// What is wrong with the draft; [`ServiceError::Conflict`] when name or id are taken.
     pub async fn add_user_as_operator(&self, draft: UserDraft) -> Result<User, ServiceError> {
         let purpose = Purpose::New(UserId::from_random(self.inner.random.bytes()));
-        let checked = draft.check(Fields::default(), &purpose, self.now())?;
+        let checked = draft.check(Fields::default(), &purpose, self.now(), self.least().await?)?;
         self.create_user(checked.user, checked.password).await
     }
 
@@ -196,6 +198,12 @@ impl Service {
             Creation::IdTaken => Err(ServiceError::Conflict(Conflict::UserId)),
             Creation::NameTaken => Err(ServiceError::Conflict(Conflict::UserName)),
         }
+    }
+
+    /// How long a new password must be.
+    async fn least(&self) -> Result<MinPasswordLength, ServiceError> {
+        let local = self.inner.store.local_provider().await?;
+        Ok(local.min_password_length)
     }
 
     /// The hash of a password; of none if there is none, or an empty one.

@@ -24,6 +24,7 @@ impl FirstFactors for MemoryStore {
                 user: account.user.clone(),
                 password: account.password.clone(),
                 device: tables.devices.get(&(account.user.id, device)).copied(),
+                lockout: tables.local_provider.lockout,
                 provider: tables.provider(),
                 exemption: tables.exemption(&account.user),
             }))

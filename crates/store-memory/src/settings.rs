@@ -1,7 +1,10 @@
 //! Settings.
 
 use async_trait::async_trait;
-use vestibule_store::{AdminMfa, AdminMfaChange, ExemptionEntry, Settings, StoreError};
+use vestibule_engine::LocalProvider;
+use vestibule_store::{
+    AdminMfa, AdminMfaChange, ExemptionEntry, IdentityProviders, Settings, StoreError,
+};
 
 use crate::MemoryStore;
 
@@ -34,5 +37,17 @@ impl Settings for MemoryStore {
         }
         tables.admin_mfa = Some(new.clone());
         Ok(Some(new))
+    }
+}
+
+#[async_trait]
+impl IdentityProviders for MemoryStore {
+    async fn local_provider(&self) -> Result<LocalProvider, StoreError> {
+        Ok(self.tables().local_provider.clone())
+    }
+
+    async fn set_local_provider(&self, new: &LocalProvider) -> Result<(), StoreError> {
+        self.tables().local_provider = new.clone();
+        Ok(())
     }
 }

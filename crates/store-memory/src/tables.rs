@@ -6,8 +6,8 @@ use vestibule_engine::mfa::Exemption;
 use vestibule_engine::password::Device;
 use vestibule_engine::provider::built_in;
 use vestibule_engine::{
-    DeviceId, MfaProviderId, NameKey, Push, PushId, SessionId, Timestamp, TokenHash, TokenKind,
-    TokenRecord, User, UserId,
+    DeviceId, LocalProvider, MfaProviderId, NameKey, Push, PushId, SessionId, Timestamp, TokenHash,
+    TokenKind, TokenRecord, User, UserId,
 };
 use vestibule_store::{
     AdminMfa, Canary, PasswordHash, ProviderVersion, Sealed, SecondFactor, StoreError,
@@ -25,6 +25,7 @@ pub(crate) struct Tables {
     pub(crate) pushes: HashMap<PushId, Push>,
     pub(crate) providers: HashMap<MfaProviderId, Provider>,
     pub(crate) admin_mfa: Option<AdminMfa>,
+    pub(crate) local_provider: LocalProvider,
     pub(crate) canary: Option<Canary>,
 }
 
@@ -73,6 +74,7 @@ impl Default for Tables {
             pushes: HashMap::new(),
             providers: HashMap::from(built_in),
             admin_mfa: None,
+            local_provider: LocalProvider::built_in(),
             canary: None,
         }
     }

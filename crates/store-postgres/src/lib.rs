@@ -15,6 +15,7 @@ mod accounts;
 mod connections;
 mod error;
 mod first_factors;
+mod identity_providers;
 mod lists;
 mod providers;
 mod pushes;

@@ -4,6 +4,7 @@
 //! are the stores' own.
 
 mod factors;
+mod identity_providers;
 mod providers;
 mod pushes;
 
@@ -22,6 +23,8 @@ use vestibule_store::{
 
 use crate::factors::FactorRow;
 pub use crate::factors::SeedRow;
+pub use crate::identity_providers::LocalProviderRow;
+use crate::identity_providers::LockoutRow;
 pub use crate::providers::{ProviderRow, ProviderValues, StoredProviderRow, is_name_taken};
 pub use crate::pushes::PushRow;
 
@@ -125,6 +128,8 @@ pub struct StandingRow {
     last_completed: Option<i64>,
     device_failures: Option<i64>,
     device_lock_start: Option<i64>,
+    #[sqlx(flatten)]
+    lockout: LockoutRow,
     provider: Option<Uuid>,
     listed: bool,
 }
@@ -150,6 +155,7 @@ impl TryFrom<StandingRow> for PasswordStanding {
             user,
             password: row.password_hash.map(PasswordHash::new),
             device,
+            lockout: row.lockout.read()?,
             provider: row.provider.map(MfaProviderId::from_uuid),
         })
     }

@@ -11,16 +11,19 @@ use vestibule_store::{
 use crate::error::store_error;
 use crate::tokens::insert_token;
 use crate::{SqliteStore, Write};
-use vestibule_store_sql::{StandingRow, user_columns};
+use vestibule_store_sql::{StandingRow, lockout_columns, user_columns};
 
 const STANDING: &str = concat!(
     "SELECT ",
     user_columns!(),
-    ", u.password_hash, d.last_completed,
+    ", u.password_hash, d.last_completed, ",
+    lockout_columns!(),
+    ",
         d.failures AS device_failures, d.lock_start AS device_lock_start,
         (SELECT provider FROM admin_mfa) AS provider,
         EXISTS (SELECT 1 FROM admin_mfa_exemptions e WHERE e.user_id = u.id) AS listed
     FROM users u LEFT JOIN known_devices d ON d.user_id = u.id AND d.device_id = ?2
+        LEFT JOIN local_identity_provider l ON TRUE
     WHERE u.name_key = ?1"
 );
 

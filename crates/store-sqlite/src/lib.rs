@@ -9,6 +9,7 @@ mod accounts;
 mod error;
 mod file;
 mod first_factors;
+mod identity_providers;
 mod lists;
 mod providers;
 mod pushes;

@@ -19,6 +19,7 @@ pub mod accounts;
 pub mod durable;
 pub mod finish;
 pub mod first_factors;
+pub mod identity_providers;
 pub mod keys;
 pub mod lists;
 pub mod provider_lists;
@@ -163,6 +164,12 @@ macro_rules! store_contract {
                 a_range_of_providers_includes_both_ends
                 providers_are_found_by_everything_that_names_them
             }
+            identity_providers: {
+                the_local_provider_is_there
+                the_local_provider_is_replaced
+                a_standing_has_the_lockout_of_the_moment
+                concurrent_replacements_do_not_mix
+            }
             tokens: {
                 nobody_bears_an_unknown_token
                 a_bearer_is_known_with_everything
@@ -285,6 +292,7 @@ mod tests {
             include_str!("contract/durable.rs"),
             include_str!("contract/finish.rs"),
             include_str!("contract/first_factors.rs"),
+            include_str!("contract/identity_providers.rs"),
             include_str!("contract/keys.rs"),
             include_str!("contract/lists.rs"),
             include_str!("contract/provider_lists.rs"),

@@ -29,6 +29,6 @@ pub use model::{
     search_text,
 };
 pub use traits::{
-    Accounts, Claim, Creation, FirstFactors, Health, Keys, MfaProviders, Pushes, Redeeming,
-    Removal, Replacement, SecondFactors, Settings, Store, Swap, Tokens, UserWrite,
+    Accounts, Claim, Creation, FirstFactors, Health, IdentityProviders, Keys, MfaProviders, Pushes,
+    Redeeming, Removal, Replacement, SecondFactors, Settings, Store, Swap, Tokens, UserWrite,
 };

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 use vestibule_engine::attempt::StepToClaim;
 use vestibule_engine::mfa::Exemption;
-use vestibule_engine::password::{Device, Lane};
+use vestibule_engine::password::{Device, Lane, LockoutPolicy};
 use vestibule_engine::{
     Acceptance, DeviceId, DistinguishedName, GuessBudget, MfaProvider, MfaProviderId, NameKey,
     NewToken, Push, RoleId, SeedId, SessionId, Timestamp, TokenHash, TokenRecord, TotpStep, User,
@@ -74,6 +74,8 @@ pub struct PasswordStanding {
     pub password: Option<PasswordHash>,
     /// What is known of the device.
     pub device: Option<Device>,
+    /// When wrong passwords lock, of the account and of devices.
+    pub lockout: LockoutPolicy,
     /// The provider of second factors for administrators, if there is one.
     pub provider: Option<MfaProviderId>,
     /// Whether the settings exempt the user.

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use vestibule_engine::{
-    ClaimedStep, MfaProvider, MfaProviderId, NameKey, NewToken, Push, PushId, PushOutcome,
-    Redeemed, RoleId, SessionId, Timestamp, TokenHash, User, UserId,
+    ClaimedStep, LocalProvider, MfaProvider, MfaProviderId, NameKey, NewToken, Push, PushId,
+    PushOutcome, Redeemed, RoleId, SessionId, Timestamp, TokenHash, User, UserId,
 };
 
 use crate::{
@@ -114,7 +114,16 @@ pub enum Creation {
 
 /// Everything that the service asks.
 pub trait Store:
-    Accounts + FirstFactors + Health + Keys + MfaProviders + Pushes + SecondFactors + Settings + Tokens
+    Accounts
+    + FirstFactors
+    + Health
+    + IdentityProviders
+    + Keys
+    + MfaProviders
+    + Pushes
+    + SecondFactors
+    + Settings
+    + Tokens
 {
 }
 
@@ -122,6 +131,7 @@ impl<T> Store for T where
     T: Accounts
         + FirstFactors
         + Health
+        + IdentityProviders
         + Keys
         + MfaProviders
         + Pushes
@@ -134,7 +144,8 @@ impl<T> Store for T where
 /// Passwords.
 #[async_trait]
 pub trait FirstFactors: Send + Sync {
-    /// What decides over a sign-in with this name from this device.
+    /// What decides over a sign-in with this name from this device, in one read that waits for no
+    /// write.
     async fn password_standing(
         &self,
         name: &NameKey,
@@ -238,6 +249,17 @@ pub trait MfaProviders: Send + Sync {
 
     /// Deletes a provider, unless it is the one of the settings.
     async fn remove_provider(&self, id: MfaProviderId) -> Result<Removal, StoreError>;
+}
+
+/// The provider of identities: one, which is there from the beginning.
+#[async_trait]
+pub trait IdentityProviders: Send + Sync {
+    /// The built-in provider.
+    async fn local_provider(&self) -> Result<LocalProvider, StoreError>;
+
+    /// Replaces it as a whole, whatever it was: of concurrent calls the last one stays. Every
+    /// [`FirstFactors::password_standing`] that begins afterwards has the new lockout.
+    async fn set_local_provider(&self, new: &LocalProvider) -> Result<(), StoreError>;
 }
 
 /// Tokens.

@@ -5,6 +5,7 @@
 //! make sense is for the reader to say. What goes out never holds a `null`.
 
 mod error;
+mod identity_provider;
 mod list;
 mod login;
 mod provider;
@@ -18,6 +19,9 @@ mod user;
 mod version;
 
 pub use error::{ErrorBody, FailureType, FieldError, ids, messages};
+pub use identity_provider::{
+    ClaimMapping, ClaimMappingInput, IdentityProvider, IdentityProviderInput,
+};
 pub use list::{FilterBy, List};
 pub use login::{LoginResponse, LoginUser, Privilege, Scope, SignIn};
 pub use provider::{

@@ -34,6 +34,7 @@ pub(crate) struct App {
     pub(crate) router: Router,
     pub(crate) service: Service,
     pub(crate) clock: Arc<FakeClock>,
+    pub(crate) store: Arc<MemoryStore>,
 }
 
 /// An answer: what a client sees of it.
@@ -150,18 +151,35 @@ impl App {
     }
 
     pub(crate) async fn start_with(policy: Policy, site: Site) -> Self {
-        let clock = Arc::new(FakeClock::default());
+        let (store, clock) = (Arc::default(), Arc::default());
+        let app = Self::open(store, clock, 42, policy, site).await;
+        let made = app.service.make_first_admin(Secret::from(PASSWORD)).await;
+        assert_eq!(made.expect("an administrator"), FirstAdmin::Made);
+        app
+    }
+
+    /// Another process over the same store.
+    pub(crate) async fn replica(&self) -> Self {
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        Self::open(store, clock, 43, Policy::default(), Site::default()).await
+    }
+
+    async fn open(
+        store: Arc<MemoryStore>,
+        clock: Arc<FakeClock>,
+        seed: u64,
+        policy: Policy,
+        site: Site,
+    ) -> Self {
         let service = Service::open(Parts {
-            store: Arc::new(MemoryStore::new()),
+            store: Arc::clone(&store) as _,
             clock: Arc::clone(&clock) as _,
-            random: Arc::new(SeededRandom::new(42)),
+            random: Arc::new(SeededRandom::new(seed)),
             keyring: Keyring::new(&Secret::new([7; 32])),
             policy,
         })
         .await
         .expect("a service");
-        let made = service.make_first_admin(Secret::from(PASSWORD)).await;
-        assert_eq!(made.expect("an administrator"), FirstAdmin::Made);
         let router = router(
             service.clone(),
             site,
@@ -172,6 +190,7 @@ impl App {
             router,
             service,
             clock,
+            store,
         }
     }
 

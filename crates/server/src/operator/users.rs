@@ -8,6 +8,7 @@ use vestibule_engine::user::ADMIN;
 use vestibule_engine::{Secret, Timestamp, User};
 use vestibule_service::{
     Clock, Conflict, Hasher, Keyring, OsRandom, Parts, Service, ServiceError, UserDraft,
+    good_new_password,
 };
 use vestibule_store::{ListQuery, Store, UserWrite};
 
@@ -124,6 +125,9 @@ async fn passwd(
 ) -> Result<String, OperatorError> {
     let user = find(store, &args.named.name).await?;
     let password = password::read(args.password_file.as_deref(), user.name.as_str())?;
+    let least = store.local_provider().await?.min_password_length;
+    good_new_password(&password, least)
+        .map_err(|wrong| OperatorError::Usage(format!("the password {wrong}")))?;
     let hash = Hasher::new(1)
         .hash(Arc::new(Secret::new(password.expose().clone())), &OsRandom)
         .await?;

@@ -7,4 +7,6 @@ mod dialogue;
 #[cfg(test)]
 mod login;
 #[cfg(test)]
+mod passwords;
+#[cfg(test)]
 mod serve;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use vestibule_engine::Secret;
@@ -14,6 +13,7 @@ use super::MfaProviderDraft;
 use super::draft::one_of;
 use super::hostname;
 use super::secrets::RadiusSecrets;
+use crate::number::whole;
 
 /// Most servers of one provider.
 const MOST_SERVERS: usize = 16;
@@ -251,23 +251,4 @@ fn own_address(text: &str) -> Result<IpAddr, &'static str> {
         return Err("is not the address of a machine");
     }
     Ok(address)
-}
-
-/// A number of the API as a whole one. JSON has only one kind of number; `1812.0` is 1812.
-fn whole<T>(number: f64, range: RangeInclusive<T>) -> Result<T, String>
-where
-    T: Copy + std::fmt::Display + TryFrom<u32> + Into<f64>,
-{
-    let (first, last) = (*range.start(), *range.end());
-    let bad = || format!("must be a whole number from {first} to {last}");
-    if number.fract() != 0.0 || !(first.into()..=last.into()).contains(&number) {
-        return Err(bad());
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the range was checked"
-    )]
-    let number = number as u32;
-    T::try_from(number).map_err(|_| bad())
 }

@@ -1,11 +1,14 @@
 //! A user as a client asks for one, and what is wrong with it.
 
+use vestibule_engine::identity::MinPasswordLength;
 use vestibule_engine::invalid::Fields;
 use vestibule_engine::password::PasswordFailures;
 use vestibule_engine::privilege::SYSTEM_ADMINISTRATION;
 use vestibule_engine::{FieldErrors, RoleId, Secret, Timestamp, User, UserId, UserName};
 
+use crate::identity_providers::good_new_password;
 use crate::labels;
+use crate::number::whole;
 
 /// A user to be made, as it was asked for.
 #[derive(Debug, Default)]
@@ -57,6 +60,9 @@ pub(super) struct Checked {
     pub(super) has_roles: bool,
 }
 
+/// Most wrong passwords that are written down.
+const MOST_FAILURES: u32 = 2_147_483_647;
+
 /// Longest text, in octets.
 const LONGEST_FIELD: usize = 1_024;
 
@@ -70,6 +76,7 @@ impl UserDraft {
         mut fields: Fields,
         purpose: &Purpose,
         now: Timestamp,
+        least: MinPasswordLength,
     ) -> Result<Checked, FieldErrors> {
         let own_id = self.id;
         let own_id = own_id.map(|id| fields.check("id", id.parse().or(Err("is not a UUID"))));
@@ -116,8 +123,12 @@ impl UserDraft {
                 fields.refuse(field, "may not contain a null character");
             }
         }
+        if let Some(password) = &password {
+            fields.check("password", good_new_password(password, least));
+        }
         labels::check(&notes, &self.tags, &mut fields);
-        let count = fields.check("failedLoginAttempts", whole(self.failed_login_attempts));
+        let failures = self.failed_login_attempts.unwrap_or_default();
+        let count = fields.check("failedLoginAttempts", whole(failures, 0..=MOST_FAILURES));
         let has_roles = self.roles.is_some();
         let mut roles = Vec::new();
         for (n, role) in self.roles.iter().flatten().enumerate() {
@@ -151,20 +162,6 @@ impl UserDraft {
             })
         })
     }
-}
-
-/// A number of the API as a count. JSON has only one kind of number; `30.0` is 30.
-fn whole(number: Option<f64>) -> Result<u32, &'static str> {
-    let number = number.unwrap_or_default();
-    if number.fract() != 0.0 || !(0.0..=f64::from(i32::MAX)).contains(&number) {
-        return Err("must be a whole number from 0 to 2147483647");
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the range was checked"
-    )]
-    Ok(number as u32)
 }
 
 fn known_role(id: &str) -> Result<RoleId, &'static str> {

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use sqlx::{Connection as _, PgConnection, query, query_scalar};
 use tokio::task::JoinHandle;
 use vestibule_engine::mfa::{FIDO2_PROVIDER, TOTP_PROVIDER};
-use vestibule_engine::password::{Lane, PasswordFailures};
+use vestibule_engine::password::{Lane, LockoutPolicy, PasswordFailures};
 use vestibule_engine::provider::RadiusMode;
 use vestibule_engine::radius::{Effect, RadiusAttempt, RadiusStanding};
 use vestibule_engine::token::Lifetimes;
 use vestibule_engine::{
-    DeviceId, NewToken, PushOutcome, SessionId, Timestamp, Token, User, UserId, UserName,
+    DeviceId, NameKey, NewToken, PushOutcome, SessionId, Timestamp, Token, User, UserId, UserName,
 };
 use vestibule_store::{
     Accounts as _, AdminMfaChange, Creation, DeviceLane, FirstFactors as _, MfaProviders as _,
-    NewUser, PasswordHash, Redeeming, Redemption, Removal, SecondFactors as _, SessionStart,
-    Settings as _, Swap, Tokens as _,
+    NewUser, PasswordFailure, PasswordHash, Redeeming, Redemption, Removal, SecondFactors as _,
+    SessionStart, Settings as _, Swap, Tokens as _,
 };
 use vestibule_testkit::postgres::{Cluster, Database};
 
@@ -217,4 +217,38 @@ async fn a_removal_and_a_setting_wait_for_each_other() {
     assert_eq!(answer, Removal::InUse);
     site.store.set_admin_mfa(&totp()).await.unwrap();
     assert!(!site.meanwhile(removes, true, set(store())).await);
+}
+
+/// A sign-in reads the lockout, and does not wait for whoever is changing it.
+#[tokio::test]
+async fn a_sign_in_waits_for_no_change_of_the_lockout() {
+    let site = Site::new().await;
+    let user = site.accepted(1).await.acceptance.user();
+    let device = DeviceId::from_random([1; 16]);
+    let lockout = async || {
+        let name = NameKey::of("user 1");
+        let standing = site.store.password_standing(&name, device).await.unwrap();
+        standing.unwrap().lockout
+    };
+    let mut stranger = PgConnection::connect(site.database.url()).await.unwrap();
+    let mut transaction = stranger.begin().await.unwrap();
+    let change = query("UPDATE local_identity_provider SET lockout_threshold = 2");
+    change.execute(&mut *transaction).await.unwrap();
+    // Had they to wait, it would be for ever.
+    assert_eq!(lockout().await, LockoutPolicy::default());
+    let failure = PasswordFailure {
+        lane: DeviceLane {
+            user,
+            device,
+            lane: Lane::Account(PasswordFailures::default()),
+        },
+        failures: PasswordFailures {
+            count: 1,
+            lock_start: None,
+        },
+    };
+    let counted = site.store.count_password_failure(&failure).await;
+    assert_eq!(counted.unwrap(), Swap::Done);
+    transaction.commit().await.unwrap();
+    assert_eq!(lockout().await.threshold(), 2);
 }

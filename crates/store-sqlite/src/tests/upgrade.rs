@@ -2,12 +2,13 @@
 
 use sqlx::{Connection as _, Executor as _, query};
 use vestibule_engine::mfa::TOTP_PROVIDER;
+use vestibule_engine::password::LockoutPolicy;
 use vestibule_engine::provider::built_in;
-use vestibule_engine::{MfaProviderId, NameKey, Token, TokenKind, TotpStep};
+use vestibule_engine::{LocalProvider, MfaProviderId, NameKey, Token, TokenKind, TotpStep};
 use vestibule_store::{
-    Accounts as _, AdminMfaChange, DialogueChange, Health as _, ListQuery, MfaProviders as _,
-    ProviderVersion, Sealed, SecondFactors as _, SeedState, Settings as _, Settlement, Swap,
-    Tokens as _,
+    Accounts as _, AdminMfaChange, DialogueChange, FirstFactors as _, Health as _,
+    IdentityProviders as _, ListQuery, MfaProviders as _, ProviderVersion, Sealed,
+    SecondFactors as _, SeedState, Settings as _, Settlement, Swap, Tokens as _,
 };
 
 use super::Site;
@@ -66,6 +67,8 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date() {
         assert_eq!(all.items, built_in());
         let settings = store.admin_mfa().await.unwrap().unwrap();
         assert_eq!(settings.provider, Some(TOTP_PROVIDER));
+        let local = store.local_provider().await.unwrap();
+        assert_eq!(local, LocalProvider::built_in());
         store.close().await;
     }
 
@@ -88,6 +91,9 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date() {
     let bearer = store.bearer(&hash).await.unwrap().unwrap();
     assert_eq!(bearer.dialogue, Some(dialogue));
     assert_eq!(bearer.factor.budget, settlement.budget);
+    let (name, device) = (NameKey::of("alice"), bearer.token.device);
+    let standing = store.password_standing(&name, device).await.unwrap();
+    assert_eq!(standing.unwrap().lockout, LockoutPolicy::default());
     let unknown = AdminMfaChange {
         provider: Some(MfaProviderId::from_random([1; 16])),
         exempted: Vec::new(),
@@ -110,6 +116,10 @@ async fn rows_that_cannot_be_are_refused() {
         "UPDATE mfa_providers SET shared_secret_sealed = x''",
         "UPDATE mfa_providers SET input_type = 'None'",
         "INSERT INTO admin_mfa (one, provider) VALUES (1, zeroblob(16))",
+        "INSERT INTO local_identity_provider (one) VALUES (2)",
+        "UPDATE local_identity_provider SET lockout_threshold = 0",
+        "UPDATE local_identity_provider SET lockout_minutes = 525601",
+        "UPDATE local_identity_provider SET min_password_length = 257",
     ] {
         let refused = stranger.execute(statement).await.unwrap_err();
         let refused = refused.as_database_error().unwrap().message().to_owned();

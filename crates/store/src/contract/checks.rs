@@ -94,7 +94,8 @@ pub(super) async fn picture(store: &Shared, actor: Actor) -> String {
     }
     let seeds = store.seeds(&ListQuery::default()).await.unwrap();
     let settings = store.admin_mfa().await.unwrap();
-    picture + &format!("{seeds:#?}\n{settings:#?}")
+    let local = store.local_provider().await.unwrap();
+    picture + &format!("{seeds:#?}\n{settings:#?}\n{local:#?}")
 }
 
 /// Checks that a write is refused and leaves nothing.

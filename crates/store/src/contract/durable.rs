@@ -5,6 +5,7 @@ use vestibule_engine::PushOutcome;
 use super::Durable;
 use super::cast::{Actor, Shared, add, at, key, sealed};
 use super::checks::{claim, disable, picture, redeem, set};
+use super::identity_providers::local_provider;
 use super::radius_cast::{add_provider, due, replace, replaced};
 use crate::{AdminMfaChange, DialogueChange, Finish, Removal, Settlement, Swap};
 
@@ -38,6 +39,8 @@ pub async fn what_was_acknowledged_is_there_after_a_crash(fixture: &dyn Durable)
         exempted: vec![("alice".to_owned(), Some(key("alice")))],
     };
     set(&store, &change).await;
+    let local = local_provider(1);
+    store.set_local_provider(&local).await.unwrap();
     let four = Actor::sign_in(&store, user, 4).await;
     let settlement = Settlement {
         dialogue: DialogueChange::Store(sealed(4)),
@@ -62,6 +65,7 @@ pub async fn what_was_acknowledged_is_there_after_a_crash(fixture: &dyn Durable)
         pictures_of(&again, [one, three, four, five]).await,
         pictures
     );
+    assert_eq!(again.local_provider().await.unwrap(), local);
     assert_eq!(redeem(&again, &redemption).await.unwrap(), Swap::Moved);
     assert_eq!(again.canary(&sealed(2)).await.unwrap(), canary);
     let six = Actor::sign_in(&again, user, 6).await;
@@ -92,6 +96,9 @@ pub async fn every_answer_is_seen_by_another_process(fixture: &dyn Durable) {
     let radius = add_provider(&here, 1).await;
     replace(&there, &replaced(&radius)).await;
     set(&here, &due(Some(radius.provider.id))).await;
+    let local = local_provider(2);
+    here.set_local_provider(&local).await.unwrap();
+    assert_eq!(there.local_provider().await.unwrap(), local);
     let in_use = there.remove_provider(radius.provider.id).await.unwrap();
     assert_eq!(in_use, Removal::InUse);
     assert_eq!(picture(&here, alice).await, picture(&there, alice).await);

@@ -16,6 +16,7 @@ on_both_databases!(
 );
 
 const TOTP: &str = "03542d1e-733c-4c43-a567-d28fbc4649a7";
+const LOCAL: &str = "/admin/identity-providers/b5ea7cf0-6e75-11e4-9803-0800200c9a66";
 
 /// Every route that there is, with a token that is worth a password.
 async fn s21_a_partial_token_opens_nothing_but_the_second_factor(backend: Backend) {
@@ -36,6 +37,11 @@ async fn s21_a_partial_token_opens_nothing_but_the_second_factor(backend: Backen
         ("DELETE", "/admin/admin-mfa-settings"),
         ("GET", "/admin/otp/seeds"),
         ("DELETE", "/admin/otp/seeds/CN=admin,OU=local"),
+        ("GET", "/admin/identity-providers"),
+        ("POST", "/admin/identity-providers"),
+        ("GET", LOCAL),
+        ("PUT", LOCAL),
+        ("DELETE", LOCAL),
         ("GET", "/admin/local-users"),
         ("POST", "/admin/local-users"),
     ];

@@ -1,0 +1,139 @@
+//! The provider of identities, as administrators see and change it.
+
+mod draft;
+mod not_ours;
+
+pub use draft::{IdentityProviderDraft, LOCAL_TYPE};
+pub use not_ours::{ClaimMapping, NOT_OURS, NotOurs};
+
+use tracing::info;
+use vestibule_engine::identity::{LOCAL, MinPasswordLength};
+use vestibule_engine::privilege::{PrivilegeType, Target};
+use vestibule_engine::subject::LOCAL_PROVIDER;
+use vestibule_engine::{IdentityProviderId, LocalProvider, Secret};
+use vestibule_store::{ListQuery, Listing};
+
+use crate::{Caller, Conflict, Missing, Service, ServiceError};
+
+const MISSING: ServiceError = ServiceError::NotFound(Missing::IdentityProvider);
+
+/// Whether a new password is as the identity provider wants it. An empty one is none: a user
+/// without a password cannot sign in.
+///
+/// # Errors
+/// What is wrong, to be read after the name of what holds the password.
+pub fn good_new_password(
+    password: &Secret<String>,
+    least: MinPasswordLength,
+) -> Result<(), String> {
+    let password = password.expose();
+    if password.is_empty() || least.admits(password) {
+        return Ok(());
+    }
+    let least = least.characters();
+    Err(format!("must have at least {least} characters"))
+}
+
+impl Service {
+    /// Providers of identities: the built-in one, if it is looked for.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] without View on `IdentityProvider`.
+    pub async fn identity_providers(
+        &self,
+        caller: &Caller,
+        query: &ListQuery,
+    ) -> Result<Listing<LocalProvider>, ServiceError> {
+        caller.must(PrivilegeType::View, Target::IdentityProvider)?;
+        let local = self.inner.store.local_provider().await?;
+        Ok(listing(local, query))
+    }
+
+    /// One provider.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] without View on `IdentityProvider`, then
+    /// [`ServiceError::NotFound`] for all but the built-in one.
+    pub async fn identity_provider(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<LocalProvider, ServiceError> {
+        caller.must(PrivilegeType::View, Target::IdentityProvider)?;
+        if id.parse() != Ok(LOCAL) {
+            return Err(MISSING);
+        }
+        Ok(self.inner.store.local_provider().await?)
+    }
+
+    /// Refuses to make a provider: there is only the built-in one.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] without Create on `IdentityProvider`; what is wrong with the
+    /// draft, which always is its type.
+    pub fn add_identity_provider(
+        &self,
+        caller: &Caller,
+        draft: &IdentityProviderDraft,
+    ) -> Result<LocalProvider, ServiceError> {
+        caller.must(PrivilegeType::Create, Target::IdentityProvider)?;
+        Err(draft.refused().into())
+    }
+
+    /// Puts a provider in the place of the one with the id `path`. From now on its lockout decides
+    /// over every wrong password, and its least length over every new one.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] without Edit on `IdentityProvider`; what is wrong with the
+    /// draft; [`ServiceError::NotFound`] for all but the built-in one.
+    pub async fn replace_identity_provider(
+        &self,
+        caller: &Caller,
+        path: &str,
+        draft: &IdentityProviderDraft,
+    ) -> Result<LocalProvider, ServiceError> {
+        caller.must(PrivilegeType::Edit, Target::IdentityProvider)?;
+        let id: Option<IdentityProviderId> = path.parse().ok();
+        if id != Some(LOCAL) {
+            draft.replacing_nothing(id)?;
+            return Err(MISSING);
+        }
+        let new = draft.replacing_local(self.now())?;
+        self.inner.store.set_local_provider(&new).await?;
+        info!(provider.id = %LOCAL, by.id = %caller.bearer.user.id,
+            lockout.threshold = new.lockout.threshold(), lockout.minutes = new.lockout.minutes(),
+            password.min_length = new.min_password_length.characters(),
+            "Identity provider changed");
+        Ok(new)
+    }
+
+    /// Refuses to delete a provider.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] without Delete on `IdentityProvider`; then
+    /// [`ServiceError::Conflict`] for the built-in one, [`ServiceError::NotFound`] for all others.
+    pub fn remove_identity_provider(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
+        caller.must(PrivilegeType::Delete, Target::IdentityProvider)?;
+        if id.parse() == Ok(LOCAL) {
+            return Err(ServiceError::Conflict(Conflict::IdentityProviderBuiltIn));
+        }
+        Err(MISSING)
+    }
+}
+
+/// The part of a list of one that a query wants.
+fn listing(local: LocalProvider, query: &ListQuery) -> Listing<LocalProvider> {
+    let mut text = format!("{LOCAL_PROVIDER}\n{}\n{LOCAL}", local.notes);
+    for tag in &local.tags {
+        text.push('\n');
+        text.push_str(tag);
+    }
+    let text = text.to_lowercase();
+    let found = query.queries.iter().all(|part| text.contains(part));
+    let in_range = query.range.is_none_or(|(first, _)| first == 0);
+    Listing {
+        items: (found && in_range).then_some(local).into_iter().collect(),
+        matching: found.into(),
+        total: 1,
+    }
+}
