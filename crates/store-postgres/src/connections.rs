@@ -1,8 +1,7 @@
 //! The connections of this server: lent for a statement or a transaction, and used again.
 //!
-//! Each is asked whether it still works before it is lent, unless it did a moment ago, so that
-//! nobody hears of one that the server has ended meanwhile; and afterwards only if somebody was
-//! interrupted.
+//! Each is asked whether it still works before it is lent, so that nobody hears of one that the
+//! server has ended meanwhile; and afterwards only if somebody was interrupted.
 
 use std::fmt;
 use std::time::Duration;
@@ -26,9 +25,6 @@ const CONNECTIONS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a connection may take to show that it still works, or to be cleaned up.
 const PROOF: Duration = Duration::from_secs(1);
-/// For how long a connection that has worked is not asked again: no restart is as quick, and under
-/// load each is used more often.
-const FRESH: Duration = Duration::from_millis(10);
 
 /// Connections to one database.
 #[derive(Clone)]
@@ -223,10 +219,7 @@ impl Manager for Opener {
         Ok(Open { connection })
     }
 
-    async fn recycle(&self, open: &mut Open, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
-        if metrics.last_used() < FRESH {
-            return Ok(());
-        }
+    async fn recycle(&self, open: &mut Open, _: &Metrics) -> RecycleResult<sqlx::Error> {
         let proof = Box::pin(open.connection.ping()).await;
         proof.map_err(RecycleError::Backend)
     }
