@@ -1,9 +1,4 @@
 //! The provider of identities, as administrators see and change it.
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on has failed"
-)]
 
 mod app;
 #[path = "identity_providers/effects.rs"]
@@ -11,31 +6,15 @@ mod effects;
 #[path = "identity_providers/refusals.rs"]
 mod refusals;
 
-use app::{Answer, App};
+use app::{Admin, Answer, errors, ok, with};
 use serde_json::{Value, json};
 
 const PROVIDERS: &str = "/admin/identity-providers";
 const LOCAL: &str = "b5ea7cf0-6e75-11e4-9803-0800200c9a66";
 const OTHER: &str = "11111111-2222-4333-8444-666666666666";
 
-/// An administrator at work.
-struct Admin {
-    app: App,
-    token: String,
-}
-
+/// What is done to the provider.
 impl Admin {
-    async fn start() -> Self {
-        let app = App::start().await;
-        let (token, _) = app.admin().await;
-        Self { app, token }
-    }
-
-    async fn send(&self, method: &str, path: &str, body: impl Into<Vec<u8>>) -> Answer {
-        let call = self.app.call(method, path).bytes(body);
-        call.bearer(&self.token).send().await
-    }
-
     async fn get(&self) -> Answer {
         let answer = self.send("GET", &format!("{PROVIDERS}/{LOCAL}"), "").await;
         assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
@@ -53,35 +32,9 @@ impl Admin {
     }
 }
 
-/// The object with other values in it.
-fn with(object: &Value, changes: &Value) -> Value {
-    let mut object = object.clone();
-    for (key, value) in changes.as_object().expect("an object") {
-        object[key] = value.clone();
-    }
-    object
-}
-
 /// What a client sends that knows only what it must.
 fn minimal() -> Value {
     json!({ "name": "local", "type": "LocalDatabase" })
-}
-
-#[track_caller]
-fn ok(answer: &Answer) -> Value {
-    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
-    answer.json()
-}
-
-/// The errors of a 422, as they read.
-#[track_caller]
-fn errors(answer: &Answer) -> Vec<String> {
-    let body = answer.is(422, "unprocessable entity").json();
-    let text = |error: &Value, key: &str| error[key].as_str().unwrap_or("?").to_owned();
-    let errors = body["errors"].as_array().into_iter().flatten();
-    errors
-        .map(|error| format!("{} {}", text(error, "field"), text(error, "message")))
-        .collect()
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ mod refusals;
 #[path = "providers/test_route.rs"]
 mod test_route;
 
-use app::{Answer, App};
+use app::{Admin, Answer, errors, ok, with};
 use serde_json::{Value, json};
 
 const PROVIDERS: &str = "/admin/mfa-providers";
@@ -22,24 +22,8 @@ const FIDO2: &str = "3ae98d53-c520-437f-99e4-451f936e6d2c";
 const ID: &str = "11111111-2222-4333-8444-555555555555";
 const OTHER: &str = "11111111-2222-4333-8444-666666666666";
 
-/// An administrator at work.
-struct Admin {
-    app: App,
-    token: String,
-}
-
+/// What is done to the providers.
 impl Admin {
-    async fn start() -> Self {
-        let app = App::start().await;
-        let (token, _) = app.admin().await;
-        Self { app, token }
-    }
-
-    async fn send(&self, method: &str, path: &str, body: impl Into<Vec<u8>>) -> Answer {
-        let call = self.app.call(method, path).bytes(body);
-        call.bearer(&self.token).send().await
-    }
-
     async fn get(&self, id: &str) -> Answer {
         self.send("GET", &format!("{PROVIDERS}/{id}"), "").await
     }
@@ -78,30 +62,4 @@ fn minimal() -> Value {
         "id": ID, "name": "Minimal", "type": "Radius", "hostnames": ["mfa.company.com"],
         "port": 1812, "sharedSecret": "a shared secret", "challengeSharedSecret": "secretString",
     })
-}
-
-/// The object with other values in it.
-fn with(object: &Value, changes: &Value) -> Value {
-    let mut object = object.clone();
-    for (key, value) in changes.as_object().expect("an object") {
-        object[key] = value.clone();
-    }
-    object
-}
-
-#[track_caller]
-fn ok(answer: &Answer) -> Value {
-    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
-    answer.json()
-}
-
-/// The errors of a 422, as they read.
-#[track_caller]
-fn errors(answer: &Answer) -> Vec<String> {
-    let body = answer.is(422, "unprocessable entity").json();
-    let text = |error: &Value, key: &str| error[key].as_str().unwrap_or("?").to_owned();
-    let errors = body["errors"].as_array().into_iter().flatten();
-    errors
-        .map(|error| format!("{} {}", text(error, "field"), text(error, "message")))
-        .collect()
 }

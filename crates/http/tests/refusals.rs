@@ -2,7 +2,7 @@
 
 mod app;
 
-use app::{ACCEPT, App, PASSWORD, credentials};
+use app::{ACCEPT, App, PASSWORD, credentials, errors};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -85,15 +85,6 @@ async fn tokens_come_before_bodies() {
     put.bytes(garbage).send().await.is(401, "unauthorized");
 }
 
-/// The errors of a 422, as they read.
-fn errors(body: &Value) -> Vec<String> {
-    let text = |error: &Value, key: &str| error[key].as_str().unwrap_or("?").to_owned();
-    let errors = body["errors"].as_array().into_iter().flatten();
-    errors
-        .map(|error| format!("{} {}", text(error, "field"), text(error, "message")))
-        .collect()
-}
-
 #[tokio::test]
 async fn sign_in_bodies() {
     let app = App::start().await;
@@ -128,7 +119,7 @@ async fn sign_in_bodies() {
         .is(413, "payload too large");
     let empty = send(b"{}".to_vec()).await;
     assert_eq!(
-        errors(&empty.is(422, "unprocessable entity").json()),
+        errors(&empty),
         [
             "providerName may not be null",
             "deviceId may not be null",
@@ -141,7 +132,7 @@ async fn sign_in_bodies() {
     odd["deviceId"] = json!("mine");
     odd["username"] = Value::Null;
     assert_eq!(
-        errors(&send(odd.to_string().into()).await.json()),
+        errors(&send(odd.to_string().into()).await),
         [
             "providerName is not the name of an identity provider",
             "deviceId is not a UUID",

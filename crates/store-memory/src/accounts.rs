@@ -57,27 +57,22 @@ impl Accounts for MemoryStore {
 
     async fn replace_user(&self, change: &UserChange) -> Result<UserWrite, StoreError> {
         let mut tables = self.tables();
-        let UserChange {
-            user,
-            password,
-            held,
-        } = change.clone();
+        let UserChange { user, password, .. } = change.clone();
         let id = user.id;
         let stays = user.may_do_everything();
-        let before = match may_write(&tables, id, Some(&held), stays) {
+        let before = match may_write(&tables, id, Some(&change.held), stays) {
             Ok(before) => before.clone(),
             Err(refused) => return Ok(refused),
         };
-        let (old_key, key) = (before.name.key(), user.name.key());
-        if key != old_key {
+        if change.renames(&before) {
+            let key = user.name.key();
             if tables.names.contains_key(&key) {
                 return Ok(UserWrite::NameTaken);
             }
-            tables.names.remove(&old_key);
+            tables.names.remove(&before.name.key());
             tables.names.insert(key, id);
             tables.end_exemptions(id);
         }
-        let (ends_sessions, ends_failures) = (user.disabled, password.is_some());
         if let Some(account) = tables.accounts.get_mut(&id) {
             account.search = search_text(&user);
             account.user = User {
@@ -89,10 +84,10 @@ impl Accounts for MemoryStore {
                 account.password = password;
             }
         }
-        if ends_failures {
+        if change.password.is_some() {
             end_device_failures(&mut tables, id);
         }
-        if ends_sessions || ends_failures {
+        if change.ends_sessions() {
             tables.end_tokens(|token| token.user == id);
         }
         Ok(UserWrite::Done)

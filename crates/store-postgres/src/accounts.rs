@@ -257,11 +257,11 @@ impl PostgresStore {
             }
             Err(error) => return Err(store_error(error)),
         }
-        if user.name.key() != before.name.key() {
+        if change.renames(&before) {
             let end = "UPDATE admin_mfa_exemptions SET user_id = NULL WHERE user_id = $1";
             write.run(query(end).bind(user.id.uuid())).await?;
         }
-        if user.disabled || password.is_some() {
+        if change.ends_sessions() {
             end_tokens(&mut write, user.id).await?;
         }
         if password.is_some() {

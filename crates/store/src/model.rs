@@ -65,6 +65,18 @@ pub struct UserChange {
     pub held: Vec<RoleId>,
 }
 
+impl UserChange {
+    /// Whether all sessions of the user end.
+    pub const fn ends_sessions(&self) -> bool {
+        self.user.disabled || self.password.is_some()
+    }
+
+    /// Whether the one who was there `before` bore another name, and not only another spelling.
+    pub fn renames(&self, before: &User) -> bool {
+        self.user.name.key() != before.name.key()
+    }
+}
+
 /// What decides over a sign-in.
 #[derive(Clone, Debug)]
 pub struct PasswordStanding {

@@ -5,8 +5,13 @@
     clippy::indexing_slicing,
     clippy::panic,
     dead_code,
+    unused_imports,
     reason = "each test file uses its part, and a test that cannot go on has failed"
 )]
+
+mod admin;
+
+pub(crate) use admin::{Admin, errors, ok, with};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
