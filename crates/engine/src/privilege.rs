@@ -2,15 +2,14 @@
 
 mod kinds;
 mod matrix;
+mod object;
 
 pub use kinds::{ApplianceFunction, PrivilegeType, Target};
 pub use matrix::{Scopable, allowed};
-
-use std::collections::BTreeSet;
+pub use object::{Object, Sight};
 
 use uuid::Uuid;
 
-use crate::RoleId;
 use crate::invalid::Fields;
 
 /// Which objects of a target a privilege is about.
@@ -18,12 +17,12 @@ use crate::invalid::Fields;
 pub enum Scope {
     /// Every one.
     All,
-    /// Those with one of these ids or one of these tags.
+    /// Those with one of these ids or one of these tags, in the order of whoever wrote it.
     Some {
         /// Ids of objects.
-        ids: BTreeSet<Uuid>,
+        ids: Vec<Uuid>,
         /// Tags that objects bear.
-        tags: BTreeSet<String>,
+        tags: Vec<String>,
     },
 }
 
@@ -39,7 +38,10 @@ impl Scope {
                     ids: other_ids,
                     tags: other_tags,
                 },
-            ) => ids.is_superset(other_ids) && tags.is_superset(other_tags),
+            ) => {
+                other_ids.iter().all(|id| ids.contains(id))
+                    && other_tags.iter().all(|tag| tags.contains(tag))
+            }
         }
     }
 
@@ -71,10 +73,18 @@ impl Scope {
         }
     }
 
-    fn empty() -> Self {
+    /// Nothing.
+    pub const fn nothing() -> Self {
         Self::Some {
-            ids: BTreeSet::new(),
-            tags: BTreeSet::new(),
+            ids: Vec::new(),
+            tags: Vec::new(),
+        }
+    }
+
+    const fn is_nothing(&self) -> bool {
+        match self {
+            Self::All => false,
+            Self::Some { ids, tags } => ids.is_empty() && tags.is_empty(),
         }
     }
 }
@@ -85,12 +95,13 @@ pub struct Privilege {
     kind: PrivilegeType,
     target: Target,
     scope: Scope,
-    default_tags: BTreeSet<String>,
-    functions: BTreeSet<ApplianceFunction>,
+    default_tags: Vec<String>,
+    functions: Vec<ApplianceFunction>,
 }
 
 impl Privilege {
-    /// A privilege that the type-target map has room for.
+    /// A privilege that the type-target map has room for. Where the map has no room for a scope,
+    /// an empty one is none.
     ///
     /// # Errors
     /// Notes in `fields`, under `path`, a target that the type does not have, and a scope where
@@ -102,28 +113,35 @@ impl Privilege {
         path: &str,
         fields: &mut Fields,
     ) -> Option<Self> {
-        let Some(scopable) = allowed(kind, target) else {
+        if allowed(kind, target).is_none() {
             fields.refuse(
                 format!("{path}.target"),
                 format!("is not a target of the type {}", kind.as_str()),
             );
             return None;
-        };
-        if scope != Scope::All && scopable == Scopable::No {
-            fields.refuse(format!("{path}.scope"), "is not possible for this target");
-            return None;
         }
-        Some(Self {
+        let known = Self::known(kind, target, scope);
+        if known.is_none() {
+            fields.refuse(format!("{path}.scope"), "is not possible for this target");
+        }
+        known
+    }
+
+    /// A privilege that the type-target map has room for, or none.
+    pub fn known(kind: PrivilegeType, target: Target, scope: Scope) -> Option<Self> {
+        let scopable = allowed(kind, target)?;
+        let possible = scopable != Scopable::No || scope == Scope::All || scope.is_nothing();
+        possible.then_some(Self {
             kind,
             target,
             scope,
-            default_tags: BTreeSet::new(),
-            functions: BTreeSet::new(),
+            default_tags: Vec::new(),
+            functions: Vec::new(),
         })
     }
 
     /// The same privilege, with tags that are added to what its holder creates.
-    pub fn with_default_tags(self, default_tags: BTreeSet<String>) -> Self {
+    pub fn with_default_tags(self, default_tags: Vec<String>) -> Self {
         Self {
             default_tags,
             ..self
@@ -131,7 +149,7 @@ impl Privilege {
     }
 
     /// The same privilege, with the functions that its holder may assign.
-    pub fn with_functions(self, functions: BTreeSet<ApplianceFunction>) -> Self {
+    pub fn with_functions(self, functions: Vec<ApplianceFunction>) -> Self {
         Self { functions, ..self }
     }
 
@@ -141,8 +159,8 @@ impl Privilege {
             kind: PrivilegeType::All,
             target: Target::All,
             scope: Scope::All,
-            default_tags: BTreeSet::new(),
-            functions: BTreeSet::new(),
+            default_tags: Vec::new(),
+            functions: Vec::new(),
         }
     }
 
@@ -156,18 +174,30 @@ impl Privilege {
         self.target
     }
 
-    /// To which of them.
+    /// To which of them, as it was written; [`Privileges::reach`] says what it comes to.
     pub const fn scope(&self) -> &Scope {
         &self.scope
     }
 
+    /// To which of them. What cannot be narrowed is not; nor is a Create whose scope is empty:
+    /// nobody knows the ids and tags of what is not there yet.
+    fn reached(&self) -> &Scope {
+        let narrows = match allowed(self.kind, self.target) {
+            None | Some(Scopable::No) => false,
+            Some(Scopable::ByObject | Scopable::ByIdentityProvider) => {
+                self.kind != PrivilegeType::Create || !self.scope.is_nothing()
+            }
+        };
+        if narrows { &self.scope } else { &Scope::All }
+    }
+
     /// What is added to the tags of what the holder creates.
-    pub const fn default_tags(&self) -> &BTreeSet<String> {
+    pub fn default_tags(&self) -> &[String] {
         &self.default_tags
     }
 
     /// What the holder may assign to an appliance.
-    pub const fn functions(&self) -> &BTreeSet<ApplianceFunction> {
+    pub fn functions(&self) -> &[ApplianceFunction] {
         &self.functions
     }
 
@@ -180,8 +210,12 @@ impl Privilege {
     /// Whether its holder holds `other` with it.
     fn covers(&self, other: &Self) -> bool {
         self.is_about(other.kind, other.target)
-            && self.scope.covers(&other.scope)
-            && (self.kind == PrivilegeType::All || self.functions.is_superset(&other.functions))
+            && self.reached().covers(other.reached())
+            && (self.kind == PrivilegeType::All
+                || other
+                    .functions
+                    .iter()
+                    .all(|one| self.functions.contains(one)))
     }
 }
 
@@ -198,6 +232,17 @@ pub enum Reach {
     Within(Scope),
     /// To every object, those that do not exist included.
     Everything,
+}
+
+impl Reach {
+    /// Whether an object with this id and these tags is in it.
+    pub fn admits(&self, id: Uuid, tags: &[String]) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Within(scope) => scope.holds(id, tags),
+            Self::Everything => true,
+        }
+    }
 }
 
 impl Privileges {
@@ -222,7 +267,7 @@ impl Privileges {
         if about.peek().is_none() {
             return Reach::Nothing;
         }
-        match about.fold(Scope::empty(), |scope, p| scope.or(&p.scope)) {
+        match about.fold(Scope::nothing(), |scope, p| scope.or(p.reached())) {
             Scope::All => Reach::Everything,
             scope @ Scope::Some { .. } => Reach::Within(scope),
         }
@@ -235,25 +280,18 @@ impl Privileges {
             .all(|wanted| self.iter().any(|p| p.covers(wanted)))
     }
 
+    /// What is added to the tags of a `target` that the holder creates.
+    pub fn default_tags(&self, target: Target) -> impl Iterator<Item = &String> {
+        let creating = move |p: &&Privilege| p.is_about(PrivilegeType::Create, target);
+        self.iter()
+            .filter(creating)
+            .flat_map(Privilege::default_tags)
+    }
+
     /// Whether the holder may do everything to everything.
     pub fn are_everything(&self) -> bool {
         self.cover(&Self::new(vec![Privilege::everything()]))
     }
-}
-
-/// The built-in role that may do everything.
-pub const SYSTEM_ADMINISTRATION: RoleId =
-    RoleId::from_uuid(Uuid::from_u128(0xb0ad_bc60_7ed4_11e4_b4a9_0800_200c_9a66));
-
-/// The privileges of a set of roles; a role that is not known has none.
-pub fn of_roles(roles: &[RoleId]) -> Privileges {
-    let administers = roles.contains(&SYSTEM_ADMINISTRATION);
-    Privileges::new(
-        administers
-            .then(Privilege::everything)
-            .into_iter()
-            .collect(),
-    )
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use uuid::Uuid;
 
 use crate::password::PasswordFailures;
-use crate::privilege::of_roles;
 use crate::{RoleId, Timestamp, UserId, UserName};
 
 /// The built-in administrator.
@@ -46,8 +45,8 @@ pub struct User {
 }
 
 impl User {
-    /// Whether this user may do everything to everything. There always is one who may.
-    pub fn may_do_everything(&self) -> bool {
-        !self.disabled && of_roles(&self.roles).are_everything()
+    /// Whether this user can sign in and holds one of these roles.
+    pub fn holds_one_of(&self, roles: &[RoleId]) -> bool {
+        !self.disabled && self.roles.iter().any(|held| roles.contains(held))
     }
 }

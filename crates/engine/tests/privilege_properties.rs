@@ -1,35 +1,36 @@
 //! Privileges: who holds what, as an order in which nobody can climb.
 
-use proptest::collection::{btree_set, vec};
+use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::FileFailurePersistence;
 use uuid::Uuid;
 use vestibule_engine::invalid::Fields;
 use vestibule_engine::privilege::{
-    ApplianceFunction, Privilege, PrivilegeType, Privileges, Reach, Scopable, Scope, Target,
+    ApplianceFunction, Privilege, PrivilegeType, Privileges, Reach, Scopable, Scope, Sight, Target,
     allowed,
 };
+use vestibule_engine::{Role, RoleId, Timestamp};
 
 /// Few types, targets, ids and tags, so that they meet.
 fn kind() -> impl Strategy<Value = PrivilegeType> {
-    use PrivilegeType::{All, AssignFunction, Delete, Edit, View};
-    prop_oneof![4 => select(&[All, View, Edit, Delete, AssignFunction][..]), 1 => select(PrivilegeType::ALL)]
+    use PrivilegeType::{All, AssignFunction, Delete, Edit, Tag, View};
+    prop_oneof![4 => select(&[All, View, Edit, Delete, Tag, AssignFunction][..]), 1 => select(PrivilegeType::ALL)]
 }
 
 fn target() -> impl Strategy<Value = Target> {
-    use Target::{All, Appliance, LocalUser, OtpSeed};
-    prop_oneof![4 => select(&[All, Appliance, LocalUser, OtpSeed][..]), 1 => select(Target::ALL)]
+    use Target::{AdministrativeRole, All, Appliance, LocalUser, OtpSeed};
+    prop_oneof![4 => select(&[AdministrativeRole, All, Appliance, LocalUser, OtpSeed][..]), 1 => select(Target::ALL)]
 }
 
 fn scope() -> impl Strategy<Value = Scope> {
-    let ids = btree_set((1..4_u128).prop_map(Uuid::from_u128), 0..3);
-    let tags = btree_set(select(&["a", "b", "c"][..]).prop_map(str::to_owned), 0..3);
+    let ids = vec((1..4_u128).prop_map(Uuid::from_u128), 0..3);
+    let tags = vec(select(&["a", "b", "c"][..]).prop_map(str::to_owned), 0..3);
     prop_oneof![2 => Just(Scope::All), 3 => (ids, tags).prop_map(|(ids, tags)| Scope::Some { ids, tags })]
 }
 
-fn functions() -> impl Strategy<Value = std::collections::BTreeSet<ApplianceFunction>> {
-    btree_set(select(ApplianceFunction::ALL), 0..3)
+fn functions() -> impl Strategy<Value = Vec<ApplianceFunction>> {
+    vec(select(ApplianceFunction::ALL), 0..3)
 }
 
 fn privilege() -> impl Strategy<Value = Privilege> {
@@ -37,13 +38,18 @@ fn privilege() -> impl Strategy<Value = Privilege> {
     parts.prop_filter_map(
         "the map has no room for it",
         |(kind, target, scope, functions)| {
-            let scope = if allowed(kind, target)? == Scopable::No {
-                Scope::All
-            } else {
-                scope
+            let scope = match (allowed(kind, target)?, scope) {
+                (Scopable::No, Scope::Some { ids, .. }) if ids.is_empty() => Scope::nothing(),
+                (Scopable::No, _) => Scope::All,
+                (_, scope) => scope,
             };
             let privilege = Privilege::new(kind, target, scope, "p", &mut Fields::default())?;
-            Some(privilege.with_functions(functions))
+            let tags = privilege.kind().as_str().to_lowercase();
+            Some(
+                privilege
+                    .with_functions(functions)
+                    .with_default_tags(vec![tags]),
+            )
         },
     )
 }
@@ -62,6 +68,18 @@ fn reaches_as_far(more: &Reach, less: &Reach) -> bool {
         (_, Reach::Nothing) | (Reach::Everything, _) => true,
         (Reach::Within(more), Reach::Within(less)) => more.covers(less),
         (Reach::Nothing, _) | (Reach::Within(_), Reach::Everything) => false,
+    }
+}
+
+fn role(id: u128, tags: &[&str]) -> Role {
+    Role {
+        id: RoleId::from_uuid(Uuid::from_u128(id)),
+        name: String::new(),
+        notes: String::new(),
+        tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
+        privileges: Privileges::default(),
+        created: Timestamp::from_micros(0),
+        updated: Timestamp::from_micros(0),
     }
 }
 
@@ -143,11 +161,78 @@ proptest! {
         }
     }
 
+    /// What is created is in the reach of a Create, and bears its tags.
+    #[test]
+    fn default_tags_are_those_of_the_creators(a in privileges(), target in target()) {
+        let tags: Vec<_> = a.default_tags(target).collect();
+        let expected = a.iter().filter(|p| {
+            matches!(p.kind(), PrivilegeType::Create | PrivilegeType::All)
+                && (p.target() == target || p.target() == Target::All)
+        });
+        let expected: Vec<_> = expected.flat_map(Privilege::default_tags).collect();
+        prop_assert_eq!(tags, expected);
+    }
+
+    #[test]
+    fn a_reach_admits_what_its_privileges_hold(
+        a in privileges(), id in 1..4_u128, tags in vec(select(&["a", "b", "c"][..]), 0..2),
+    ) {
+        let tags: Vec<_> = tags.into_iter().map(str::to_owned).collect();
+        let id = Uuid::from_u128(id);
+        for (kind, target) in everywhere() {
+            let one = a.iter().any(|p| {
+                let alone = Privileges::new(vec![p.clone()]);
+                alone.reach(kind, target).admits(id, &tags)
+            });
+            prop_assert_eq!(a.reach(kind, target).admits(id, &tags), one);
+        }
+    }
+
+    /// What is withheld is withheld alike, be it there or not; and only who reaches everything
+    /// learns that there is none.
+    #[test]
+    fn sight_tells_nothing_of_what_is_out_of_reach(
+        a in privileges(), id in 1..4_u128, tags in vec(select(&["a", "b", "c"][..]), 0..2),
+    ) {
+        let role = role(id, &tags);
+        for kind in PrivilegeType::ALL {
+            let reach = a.reach(*kind, Target::AdministrativeRole);
+            let (there, gone) = (reach.sight(Some(&role)), reach.sight(None::<&Role>));
+            prop_assert_eq!(there == Sight::Shown, reach.admits(role.id.uuid(), &role.tags));
+            prop_assert!(there != Sight::Absent && gone != Sight::Shown);
+            prop_assert_eq!(gone == Sight::Absent, reach == Reach::Everything);
+        }
+    }
+
+    /// Nothing is replaced that is out of reach of Edit and Tag, and nothing but tags without Edit.
+    #[test]
+    fn replacing_needs_edit_or_tag(
+        a in privileges(), id in 1..4_u128, before in vec(select(&["a", "b", "c"][..]), 0..2),
+        after in vec(select(&["a", "b", "c"][..]), 0..2), only_tags in any::<bool>(),
+    ) {
+        let (before, after) = (role(id, &before), role(id, &after));
+        let may = a.may_replace(&before, &after, only_tags);
+        let reaches = |kind, role: &Role| {
+            a.reach(kind, Target::AdministrativeRole).admits(role.id.uuid(), &role.tags)
+        };
+        if may {
+            prop_assert_eq!(a.changing::<Role>().sight(Some(&before)), Sight::Shown);
+            prop_assert!(only_tags || reaches(PrivilegeType::Edit, &before));
+        }
+        // Without Tag, nothing goes out of the scope that allowed to change it.
+        if may && !reaches(PrivilegeType::Tag, &before) {
+            prop_assert!(reaches(PrivilegeType::Edit, &after));
+        }
+        if reaches(PrivilegeType::Edit, &before) && before.tags == after.tags {
+            prop_assert!(may);
+        }
+    }
+
     #[test]
     fn only_everything_is_everything(a in privileges()) {
-        let expected = a.iter().any(|p| {
-            (p.kind(), p.target(), p.scope()) == (PrivilegeType::All, Target::All, &Scope::All)
-        });
+        let expected = a
+            .iter()
+            .any(|p| (p.kind(), p.target()) == (PrivilegeType::All, Target::All));
         prop_assert_eq!(a.are_everything(), expected);
     }
 }

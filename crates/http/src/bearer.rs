@@ -6,7 +6,6 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use vestibule_engine::Token;
-use vestibule_engine::privilege::{PrivilegeType, Target};
 use vestibule_service::{Caller, ServiceError, TokenRefusal};
 
 use crate::App;
@@ -25,15 +24,15 @@ impl FromRequestParts<App> for BearerToken {
     }
 }
 
-/// Recognises an administrator who may do `kind` to every `target`, and only then reads what they
+/// Recognises an administrator who is `allowed` what they ask for, and only then reads what they
 /// send. Sending it can take a while, in which the token may have ended: it is looked at again.
-pub(crate) async fn admit<T: DeserializeOwned>(
+pub(crate) async fn admit<T: DeserializeOwned, R>(
     app: &App,
     token: &Token,
-    (kind, target): (PrivilegeType, Target),
+    allowed: impl FnOnce(&Caller) -> Result<R, ServiceError>,
     body: RawBody,
 ) -> ApiResult<(Caller, T)> {
-    app.service.caller(token).await?.must(kind, target)?;
+    allowed(&app.service.caller(token).await?)?;
     let input = body.json().await?;
     Ok((app.service.caller(token).await?, input))
 }

@@ -8,7 +8,9 @@ use vestibule_engine::identity::{LOCAL, LOCAL_CREATED};
 use vestibule_engine::privilege::{Privilege, PrivilegeType, Privileges, Reach, Scope, Target};
 use vestibule_engine::provider::{InputType, ProviderKind, RadiusSettings};
 use vestibule_engine::subject::LOCAL_PROVIDER;
-use vestibule_engine::{DistinguishedName, LocalProvider, MfaProvider, Secret, Timestamp, User};
+use vestibule_engine::{
+    DistinguishedName, LocalProvider, MfaProvider, Role, Secret, Timestamp, User,
+};
 use vestibule_service::{
     AdminMfa, Authorized, ClaimMapping, Initialized, LOCAL_TYPE, NOT_OURS, SeedSummary, SignedIn,
     Started,
@@ -84,15 +86,27 @@ fn privilege(privilege: &Privilege) -> wire::Privilege {
             Scope::Some { ids, tags } => wire::Scope {
                 all: false,
                 ids: ids.iter().map(ToString::to_string).collect(),
-                tags: tags.iter().cloned().collect(),
+                tags: tags.clone(),
             },
         },
-        default_tags: privilege.default_tags().iter().cloned().collect(),
+        default_tags: privilege.default_tags().to_vec(),
         functions: privilege
             .functions()
             .iter()
             .map(|function| function.as_str().to_owned())
             .collect(),
+    }
+}
+
+pub(crate) fn role(role: Role) -> wire::AdministrativeRole {
+    wire::AdministrativeRole {
+        id: role.id.to_string(),
+        name: role.name,
+        notes: role.notes,
+        created: date_time(role.created),
+        updated: date_time(role.updated),
+        tags: role.tags,
+        privileges: role.privileges.iter().map(privilege).collect(),
     }
 }
 

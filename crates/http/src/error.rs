@@ -229,6 +229,7 @@ const fn missing_message(what: Missing) -> &'static str {
         Missing::Fido2Device => "The user has no FIDO2 device.",
         Missing::IdentityProvider => "There is no such identity provider.",
         Missing::MfaProvider => "There is no such MFA provider.",
+        Missing::Role => "There is no such administrative role.",
         Missing::User => "There is no such user.",
     }
 }
@@ -247,6 +248,15 @@ const fn conflict_message(what: Conflict) -> &'static str {
             "The identity provider is built in and cannot be deleted."
         }
         Conflict::MfaProviderBuiltIn => "The MFA provider is built in and cannot be deleted.",
+        Conflict::RoleName => "An administrative role with this name exists already.",
+        Conflict::RoleId => "An administrative role with this id exists already.",
+        Conflict::RoleBuiltIn => "The administrative role is built in and cannot be deleted.",
+        Conflict::RoleInUse => {
+            "A local user holds the administrative role. Take it from every user first."
+        }
+        Conflict::RoleNeeded => {
+            "Nobody else who is enabled may do everything. Give a role that allows it to another user first."
+        }
         Conflict::MfaProviderInUse => {
             "The MFA provider is the providerId of the admin MFA settings. Choose another one there first."
         }

@@ -81,6 +81,14 @@ pub(crate) fn api() -> Router<App> {
             get(roles::type_target_map),
         )
         .route(
+            "/admin/administrative-roles",
+            get(roles::list).post(roles::add).put(roles::put_by_body),
+        )
+        .route(
+            "/admin/administrative-roles/{id}",
+            get(roles::get).put(roles::put).delete(roles::delete),
+        )
+        .route(
             "/admin/local-users",
             get(local_users::list)
                 .post(local_users::add)

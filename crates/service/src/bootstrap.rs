@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::info;
 use uuid::Uuid;
 use vestibule_engine::mfa::TOTP_PROVIDER;
-use vestibule_engine::privilege::SYSTEM_ADMINISTRATION;
+use vestibule_engine::role::SYSTEM_ADMINISTRATION;
 use vestibule_engine::user::{ADMIN, BUILTIN_TAG};
 use vestibule_engine::{FieldErrors, Secret, User, UserName};
 use vestibule_radius::udp;

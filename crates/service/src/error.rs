@@ -138,6 +138,9 @@ pub enum Missing {
     /// A provider of second factors.
     #[error("there is no such MFA provider")]
     MfaProvider,
+    /// A role.
+    #[error("there is no such administrative role")]
+    Role,
     /// A user.
     #[error("there is no such user")]
     User,
@@ -173,6 +176,21 @@ pub enum Conflict {
     /// Administrators sign in with it.
     #[error("the MFA provider is the one of the settings")]
     MfaProviderInUse,
+    /// A role of that name.
+    #[error("an administrative role with this name exists already")]
+    RoleName,
+    /// A role with that id.
+    #[error("an administrative role with this id exists already")]
+    RoleId,
+    /// It is built in.
+    #[error("the administrative role is built in")]
+    RoleBuiltIn,
+    /// A user holds it.
+    #[error("a user holds the administrative role")]
+    RoleInUse,
+    /// Nobody would be left who may do everything.
+    #[error("nobody else may do everything")]
+    RoleNeeded,
 }
 
 impl ServiceError {

@@ -8,14 +8,12 @@ pub use not_ours::{ClaimMapping, NOT_OURS, NotOurs};
 
 use tracing::info;
 use vestibule_engine::identity::{LOCAL, MinPasswordLength};
-use vestibule_engine::privilege::{PrivilegeType, Target};
-use vestibule_engine::subject::LOCAL_PROVIDER;
+use vestibule_engine::privilege::{PrivilegeType, Reach, Target};
 use vestibule_engine::{IdentityProviderId, LocalProvider, Secret};
-use vestibule_store::{ListQuery, Listing};
+use vestibule_store::{Fields, ListQuery, Listing};
 
+use crate::reach::{shown, within};
 use crate::{Caller, Conflict, Missing, Service, ServiceError};
-
-const MISSING: ServiceError = ServiceError::NotFound(Missing::IdentityProvider);
 
 /// Whether a new password is as the identity provider wants it. An empty one is none: a user
 /// without a password cannot sign in.
@@ -44,9 +42,9 @@ impl Service {
         caller: &Caller,
         query: &ListQuery,
     ) -> Result<Listing<LocalProvider>, ServiceError> {
-        caller.must(PrivilegeType::View, Target::IdentityProvider)?;
+        let reach = caller.may(PrivilegeType::View, Target::IdentityProvider)?;
         let local = self.inner.store.local_provider().await?;
-        Ok(listing(local, query))
+        Ok(listing(local, &within(query, &reach)))
     }
 
     /// One provider.
@@ -59,11 +57,8 @@ impl Service {
         caller: &Caller,
         id: &str,
     ) -> Result<LocalProvider, ServiceError> {
-        caller.must(PrivilegeType::View, Target::IdentityProvider)?;
-        if id.parse() != Ok(LOCAL) {
-            return Err(MISSING);
-        }
-        Ok(self.inner.store.local_provider().await?)
+        let reach = caller.may(PrivilegeType::View, Target::IdentityProvider)?;
+        self.provider_within(&reach, id).await
     }
 
     /// Refuses to make a provider: there is only the built-in one.
@@ -76,7 +71,7 @@ impl Service {
         caller: &Caller,
         draft: &IdentityProviderDraft,
     ) -> Result<LocalProvider, ServiceError> {
-        caller.must(PrivilegeType::Create, Target::IdentityProvider)?;
+        caller.may(PrivilegeType::Create, Target::IdentityProvider)?;
         Err(draft.refused().into())
     }
 
@@ -92,13 +87,19 @@ impl Service {
         path: &str,
         draft: &IdentityProviderDraft,
     ) -> Result<LocalProvider, ServiceError> {
-        caller.must(PrivilegeType::Edit, Target::IdentityProvider)?;
+        let reach = caller.may_change::<LocalProvider>()?;
         let id: Option<IdentityProviderId> = path.parse().ok();
         if id != Some(LOCAL) {
             draft.replacing_nothing(id)?;
-            return Err(MISSING);
         }
+        let before = self.provider_within(&reach, path).await?;
         let new = draft.replacing_local(self.now())?;
+        let retagged = LocalProvider {
+            tags: new.tags.clone(),
+            updated: new.updated,
+            ..before.clone()
+        };
+        caller.must_replace(&before, &new, new == retagged)?;
         self.inner.store.set_local_provider(&new).await?;
         info!(provider.id = %LOCAL, by.id = %caller.bearer.user.id,
             lockout.threshold = new.lockout.threshold(), lockout.minutes = new.lockout.minutes(),
@@ -112,28 +113,54 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Forbidden`] without Delete on `IdentityProvider`; then
     /// [`ServiceError::Conflict`] for the built-in one, [`ServiceError::NotFound`] for all others.
-    pub fn remove_identity_provider(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
-        caller.must(PrivilegeType::Delete, Target::IdentityProvider)?;
-        if id.parse() == Ok(LOCAL) {
-            return Err(ServiceError::Conflict(Conflict::IdentityProviderBuiltIn));
+    pub async fn remove_identity_provider(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<(), ServiceError> {
+        let reach = caller.may(PrivilegeType::Delete, Target::IdentityProvider)?;
+        self.provider_within(&reach, id).await?;
+        Err(ServiceError::Conflict(Conflict::IdentityProviderBuiltIn))
+    }
+
+    /// The provider with this id, if somebody with this reach may see it.
+    async fn provider_within(
+        &self,
+        reach: &Reach,
+        id: &str,
+    ) -> Result<LocalProvider, ServiceError> {
+        let local = match id.parse() {
+            Ok(LOCAL) => Some(self.inner.store.local_provider().await?),
+            _ => None,
+        };
+        shown(reach, local, Missing::IdentityProvider)
+    }
+
+    /// Whether a privilege that is scoped by identity provider reaches the users of the built-in
+    /// one.
+    pub(crate) async fn reaches_local_users(&self, reach: &Reach) -> Result<bool, ServiceError> {
+        match reach {
+            Reach::Nothing => Ok(false),
+            Reach::Everything => Ok(true),
+            Reach::Within(_) => {
+                let local = self.inner.store.local_provider().await?;
+                Ok(reach.admits(LOCAL.uuid(), &local.tags))
+            }
         }
-        Err(MISSING)
     }
 }
 
 /// The part of a list of one that a query wants.
 fn listing(local: LocalProvider, query: &ListQuery) -> Listing<LocalProvider> {
-    let mut text = format!("{LOCAL_PROVIDER}\n{}\n{LOCAL}", local.notes);
-    for tag in &local.tags {
-        text.push('\n');
-        text.push_str(tag);
-    }
-    let text = text.to_lowercase();
-    let found = query.queries.iter().all(|part| text.contains(part));
+    let visible = query
+        .scope
+        .as_ref()
+        .is_none_or(|scope| scope.holds(LOCAL.uuid(), &local.tags));
+    let found = visible && Fields::from(&local).are_found_by(query);
     let in_range = query.range.is_none_or(|(first, _)| first == 0);
     Listing {
         items: (found && in_range).then_some(local).into_iter().collect(),
         matching: found.into(),
-        total: 1,
+        total: visible.into(),
     }
 }

@@ -20,6 +20,8 @@ mod number;
 mod providers;
 mod radius;
 mod random;
+mod reach;
+mod roles;
 mod second_factor;
 mod seeds;
 mod session;
@@ -41,6 +43,7 @@ pub use limiter::site_of;
 pub use providers::{MfaProviderDraft, MfaProviderTest};
 pub use radius::SecondFactorAnswer;
 pub use random::{OsRandom, Random};
+pub use roles::{PrivilegeDraft, RoleDraft, ScopeDraft};
 pub use second_factor::DueBearer;
 pub use session::{Authorized, Caller};
 pub use settings::AdminMfaUpdate;
@@ -48,7 +51,7 @@ pub use sign_in::{Credentials, SignedIn};
 pub use users::UserDraft;
 
 /// What lists are asked for and answered with; adapters need no other part of the stores.
-pub use vestibule_store::{AdminMfa, ListOrder, ListQuery, Listing, SeedSummary};
+pub use vestibule_store::{AdminMfa, Filter, ListOrder, ListQuery, Listing, SeedSummary};
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -12,11 +12,12 @@ pub use test::MfaProviderTest;
 
 use tracing::{info, warn};
 use vestibule_engine::mfa::{FIDO2_PROVIDER, TOTP_PROVIDER};
-use vestibule_engine::privilege::{PrivilegeType, Target};
+use vestibule_engine::privilege::{PrivilegeType, Reach, Sight, Target};
 use vestibule_engine::provider::ProviderKind;
 use vestibule_engine::{MfaProvider, MfaProviderId};
 use vestibule_store::{Creation, ListQuery, Listing, Removal, Replacement, StoredProvider};
 
+use crate::reach::{must_admit, shown, within};
 use crate::{Caller, Conflict, Inner, Missing, Service, ServiceError};
 use draft::Checked;
 use secrets::RadiusSecrets;
@@ -37,8 +38,8 @@ impl Service {
         caller: &Caller,
         query: &ListQuery,
     ) -> Result<Listing<MfaProvider>, ServiceError> {
-        caller.must(PrivilegeType::View, Target::MfaProvider)?;
-        Ok(self.inner.store.providers(query).await?)
+        let reach = caller.may(PrivilegeType::View, Target::MfaProvider)?;
+        Ok(self.inner.store.providers(&within(query, &reach)).await?)
     }
 
     /// One provider.
@@ -50,9 +51,10 @@ impl Service {
         caller: &Caller,
         id: &str,
     ) -> Result<MfaProvider, ServiceError> {
-        caller.must(PrivilegeType::View, Target::MfaProvider)?;
+        let reach = caller.may(PrivilegeType::View, Target::MfaProvider)?;
         let stored = self.inner.stored_provider(id.parse().ok()).await?;
-        Ok(stored.ok_or(MISSING)?.provider)
+        let provider = stored.map(|stored| stored.provider);
+        shown(&reach, provider, Missing::MfaProvider)
     }
 
     /// Makes a provider.
@@ -63,14 +65,16 @@ impl Service {
     pub async fn add_mfa_provider(
         &self,
         caller: &Caller,
-        draft: &MfaProviderDraft,
+        mut draft: MfaProviderDraft,
     ) -> Result<MfaProvider, ServiceError> {
-        caller.must(PrivilegeType::Create, Target::MfaProvider)?;
+        let reach = caller.may(PrivilegeType::Create, Target::MfaProvider)?;
+        caller.tag::<MfaProvider>(&mut draft.tags);
         let inner = &*self.inner;
         let new_id = MfaProviderId::from_random(inner.random.bytes());
         let refusal = "is built in, and cannot be made";
         let Checked { provider, secrets } =
             draft.new_provider(new_id, self.now(), Base::nothing(), refusal)?;
+        must_admit(&reach, &provider)?;
         let new = secrets::seal(inner, provider, secrets.as_ref())?;
         let id = new.provider.id;
         match inner.store.add_provider(&new).await? {
@@ -81,6 +85,7 @@ impl Service {
             }
             Creation::IdTaken => Err(ServiceError::Conflict(Conflict::MfaProviderId)),
             Creation::NameTaken => Err(ServiceError::Conflict(Conflict::MfaProviderName)),
+            Creation::Moved => Err(ServiceError::contended()),
         }
     }
 
@@ -96,17 +101,20 @@ impl Service {
         path: Option<&str>,
         draft: &MfaProviderDraft,
     ) -> Result<MfaProvider, ServiceError> {
-        caller.must(PrivilegeType::Edit, Target::MfaProvider)?;
+        let reach = caller.may_change::<MfaProvider>()?;
         let inner = &*self.inner;
         let id = path.or(draft.id.as_deref()).and_then(|id| id.parse().ok());
         for _ in 0..MOST_TRIES {
-            let Some(stored) = inner.stored_provider(id).await? else {
+            let stored = inner.stored_provider(id).await?;
+            if stored.is_none() {
                 draft.replacing_nothing(path.is_some(), id)?;
-                return Err(MISSING);
-            };
+            }
+            let stored = reachable(&reach, stored)?;
             let base = inner.kept_by(&stored, draft)?;
             let Checked { provider, secrets } =
                 draft.replacing(&stored.provider, base, self.now())?;
+            let only_tags = draft.only_retags(&stored.provider, &provider);
+            caller.must_replace(&stored.provider, &provider, only_tags)?;
             let new = secrets::seal(inner, provider, secrets.as_ref())?;
             let id = new.provider.id;
             match inner.store.replace_provider(&new).await? {
@@ -130,8 +138,9 @@ impl Service {
     /// [`ServiceError::Forbidden`] without Delete on `MfaProvider`; [`ServiceError::NotFound`];
     /// [`ServiceError::Conflict`] for one that is built in, or that administrators need to sign in.
     pub async fn remove_mfa_provider(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
-        caller.must(PrivilegeType::Delete, Target::MfaProvider)?;
-        let id: MfaProviderId = id.parse().map_err(|_| MISSING)?;
+        let reach = caller.may(PrivilegeType::Delete, Target::MfaProvider)?;
+        let stored = self.inner.stored_provider(id.parse().ok()).await?;
+        let id = reachable(&reach, stored)?.provider.id;
         if [TOTP_PROVIDER, FIDO2_PROVIDER].contains(&id) {
             return Err(ServiceError::Conflict(Conflict::MfaProviderBuiltIn));
         }
@@ -140,7 +149,7 @@ impl Service {
                 info!(provider.id = %id, by.id = %caller.bearer.user.id, "MFA provider deleted");
                 Ok(())
             }
-            Removal::Missing => Err(MISSING),
+            Removal::Missing => Err(ServiceError::NotFound(Missing::MfaProvider)),
             Removal::InUse => Err(ServiceError::Conflict(Conflict::MfaProviderInUse)),
         }
     }
@@ -156,10 +165,13 @@ impl Service {
         caller: &Caller,
         draft: &MfaProviderDraft,
     ) -> Result<MfaProviderTest, ServiceError> {
-        caller.must(PrivilegeType::Test, Target::MfaProvider)?;
+        let reach = caller.may(PrivilegeType::Test, Target::MfaProvider)?;
         let inner = &*self.inner;
         let id = draft.id.as_deref().and_then(|id| id.parse().ok());
         let stored = inner.stored_provider(id).await?;
+        if reach != Reach::Everything {
+            reachable(&reach, stored.clone())?;
+        }
         let base = match &stored {
             None => Base::nothing(),
             Some(stored) => match &stored.provider.kind {
@@ -188,7 +200,20 @@ impl Service {
     }
 }
 
-const MISSING: ServiceError = ServiceError::NotFound(Missing::MfaProvider);
+/// A provider that somebody with this reach may see.
+fn reachable(
+    reach: &Reach,
+    stored: Option<StoredProvider>,
+) -> Result<StoredProvider, ServiceError> {
+    match (
+        reach.sight(stored.as_ref().map(|stored| &stored.provider)),
+        stored,
+    ) {
+        (Sight::Shown, Some(stored)) => Ok(stored),
+        (Sight::Absent, _) => Err(ServiceError::NotFound(Missing::MfaProvider)),
+        (Sight::Shown | Sight::Withheld, _) => Err(ServiceError::Forbidden),
+    }
+}
 
 impl Inner {
     /// A provider with its secrets; none has an id that is no UUID.

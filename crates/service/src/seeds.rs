@@ -2,9 +2,10 @@
 
 use tracing::info;
 use vestibule_engine::DistinguishedName;
-use vestibule_engine::privilege::{PrivilegeType, Target, of_roles};
+use vestibule_engine::privilege::{PrivilegeType, Reach, Target};
 use vestibule_store::{FactorReset, ListQuery, Listing, SeedSummary};
 
+use crate::reach::as_allowed;
 use crate::{Caller, Missing, Service, ServiceError};
 
 impl Service {
@@ -17,11 +18,15 @@ impl Service {
         caller: &Caller,
         query: &ListQuery,
     ) -> Result<Listing<SeedSummary>, ServiceError> {
-        caller.must(PrivilegeType::View, Target::OtpSeed)?;
-        Ok(self.inner.store.seeds(query).await?)
+        let reach = caller.may(PrivilegeType::View, Target::OtpSeed)?;
+        if self.reaches_local_users(&reach).await? {
+            Ok(self.inner.store.seeds(query).await?)
+        } else {
+            Ok(Listing::empty())
+        }
     }
 
-    /// Deletes the seed of a user: a new one is shown at the next sign-in, the guess budget is full
+    /// Deletes the seed of a user, if it is the name of one: a new one is shown at the next sign-in, the guess budget is full
     /// again, and partial tokens end.
     ///
     /// # Errors
@@ -30,24 +35,41 @@ impl Service {
     pub async fn reset_seed(
         &self,
         caller: &Caller,
-        name: &DistinguishedName,
+        name: Option<&DistinguishedName>,
     ) -> Result<(), ServiceError> {
-        caller.must(PrivilegeType::Delete, Target::OtpSeed)?;
-        let missing = || ServiceError::NotFound(Missing::Seed);
-        let key = name.local_key().ok_or_else(missing)?;
-        let user = self
-            .inner
-            .store
-            .user_by_name(&key)
-            .await?
-            .ok_or_else(missing)?;
-        caller.must_cover(&of_roles(&user.roles))?;
-        match self.inner.store.reset_factor(user.id).await? {
+        as_allowed!(self, caller, self.try_reset_seed(caller, name))
+    }
+
+    async fn try_reset_seed(
+        &self,
+        caller: &Caller,
+        name: Option<&DistinguishedName>,
+    ) -> Result<Option<()>, ServiceError> {
+        let reach = caller.may(PrivilegeType::Delete, Target::OtpSeed)?;
+        if !self.reaches_local_users(&reach).await? {
+            return Err(ServiceError::Forbidden);
+        }
+        // Who does not reach everything learns of nobody whether they are there.
+        let missing = || match reach {
+            Reach::Everything => ServiceError::NotFound(Missing::Seed),
+            Reach::Within(_) | Reach::Nothing => ServiceError::Forbidden,
+        };
+        let user = match name.and_then(DistinguishedName::local_key) {
+            Some(key) => self.inner.store.user_by_name(&key).await?,
+            None => None,
+        };
+        let user = user.ok_or_else(missing)?;
+        if !self.covers(caller, &user).await? {
+            return Ok(None);
+        }
+        let authority = Some(caller.authority());
+        match self.inner.store.reset_factor(user.id, authority).await? {
             FactorReset::Reset => {
                 info!(subject.id = %user.id, by.id = %caller.bearer.user.id, "Seed reset");
-                Ok(())
+                Ok(Some(()))
             }
             FactorReset::NoSeed => Err(missing()),
+            FactorReset::Moved => Ok(None),
         }
     }
 }

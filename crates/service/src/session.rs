@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tracing::info;
-use vestibule_engine::privilege::{PrivilegeType, Privileges, Reach, Target, of_roles};
+use vestibule_engine::privilege::Privileges;
 use vestibule_engine::token::{Door, admit};
 use vestibule_engine::{NewToken, Secret, Timestamp, Token, TokenHash, TokenKind, mfa};
 use vestibule_store::{Bearer, Swap};
@@ -27,30 +27,6 @@ pub struct Authorized {
 #[derive(Debug)]
 pub struct Caller {
     pub(crate) bearer: Bearer,
-    pub(crate) privileges: Privileges,
-}
-
-impl Caller {
-    /// Lets pass who may do `kind` to every `target`.
-    ///
-    /// # Errors
-    /// [`ServiceError::Forbidden`] for all others. No role has a scope yet; one that had would be
-    /// kept out here rather than let in too far.
-    pub fn must(&self, kind: PrivilegeType, target: Target) -> Result<(), ServiceError> {
-        match self.privileges.reach(kind, target) {
-            Reach::Everything => Ok(()),
-            Reach::Within(_) | Reach::Nothing => Err(ServiceError::Forbidden),
-        }
-    }
-
-    /// Lets pass who holds all that `other` does: whoever may write to a user is worth that user.
-    pub(crate) fn must_cover(&self, other: &Privileges) -> Result<(), ServiceError> {
-        if self.privileges.cover(other) {
-            Ok(())
-        } else {
-            Err(ServiceError::Forbidden)
-        }
-    }
 }
 
 impl Service {
@@ -69,8 +45,7 @@ impl Service {
         let admission = admit(&bearer.token, due).map_err(|_| ServiceError::SecondFactorDue {
             username: username.clone(),
         })?;
-        let privileges = of_roles(&bearer.user.roles);
-        if privileges.is_empty() {
+        if bearer.privileges.is_empty() {
             return Err(ServiceError::Forbidden);
         }
         // Who has the token for administration already gets it back: there is nothing to add.
@@ -93,7 +68,7 @@ impl Service {
             token: token.reveal(),
             username,
             expires,
-            privileges,
+            privileges: bearer.privileges,
         })
     }
 
@@ -102,12 +77,17 @@ impl Service {
     /// # Errors
     /// [`ServiceError::TokenRefused`] for every token but one for administration.
     pub async fn caller(&self, token: &Token) -> Result<Caller, ServiceError> {
-        let bearer = self
-            .inner
-            .bearer(&token.hash(), Door::Administration)
-            .await?;
-        let privileges = of_roles(&bearer.user.roles);
-        Ok(Caller { bearer, privileges })
+        self.administrator(&token.hash()).await
+    }
+
+    async fn administrator(&self, token: &TokenHash) -> Result<Caller, ServiceError> {
+        let bearer = self.inner.bearer(token, Door::Administration).await?;
+        Ok(Caller { bearer })
+    }
+
+    /// The caller as they are now: who may do what has changed since they were recognised.
+    pub(crate) async fn renewed(&self, caller: &Caller) -> Result<Caller, ServiceError> {
+        self.administrator(&caller.bearer.token.hash).await
     }
 
     /// Ends the session of a token, of whatever kind.

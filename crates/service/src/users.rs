@@ -7,21 +7,18 @@ pub use draft::UserDraft;
 use std::sync::Arc;
 
 use tracing::info;
-use vestibule_engine::identity::MinPasswordLength;
 use vestibule_engine::invalid::Fields;
-use vestibule_engine::privilege::{PrivilegeType, Target, of_roles};
+use vestibule_engine::privilege::{PrivilegeType, Reach, Target};
 use vestibule_engine::user::ADMIN;
-use vestibule_engine::{Secret, User, UserId};
-use vestibule_store::{Creation, ListQuery, Listing, NewUser, PasswordHash, UserChange, UserWrite};
+use vestibule_engine::{FieldErrors, RoleId, Secret, User, UserId};
+use vestibule_store::{
+    Creation, Holdings, ListQuery, Listing, NewUser, PasswordHash, UserChange, UserWrite,
+};
 
+use crate::reach::{as_allowed, must_admit, shown, within};
 use crate::{Caller, Conflict, Missing, Service, ServiceError};
 
 use draft::{Checked, Purpose};
-
-/// How often a user is read anew when somebody changed the roles in between.
-const MOST_TRIES: u8 = 16;
-
-const MISSING: ServiceError = ServiceError::NotFound(Missing::User);
 
 impl Service {
     /// Users.
@@ -33,36 +30,36 @@ impl Service {
         caller: &Caller,
         query: &ListQuery,
     ) -> Result<Listing<User>, ServiceError> {
-        caller.must(PrivilegeType::View, Target::LocalUser)?;
-        Ok(self.inner.store.users(query).await?)
+        let reach = caller.may(PrivilegeType::View, Target::LocalUser)?;
+        Ok(self.inner.store.users(&within(query, &reach)).await?)
     }
 
     /// A user.
     ///
     /// # Errors
-    /// [`ServiceError::Forbidden`] without View on `LocalUser`; [`ServiceError::NotFound`].
+    /// [`ServiceError::Forbidden`] without View on the `LocalUser`; [`ServiceError::NotFound`].
     pub async fn user(&self, caller: &Caller, id: &str) -> Result<User, ServiceError> {
-        caller.must(PrivilegeType::View, Target::LocalUser)?;
-        self.stored_user(id.parse().ok()).await
+        let reach = caller.may(PrivilegeType::View, Target::LocalUser)?;
+        self.user_within(&reach, id.parse().ok()).await
     }
 
-    /// A user; none has an id that is no UUID.
-    async fn stored_user(&self, id: Option<UserId>) -> Result<User, ServiceError> {
+    /// A user whom somebody with this reach may see; none has an id that is no UUID.
+    async fn user_within(&self, reach: &Reach, id: Option<UserId>) -> Result<User, ServiceError> {
         let user = match id {
             Some(id) => self.inner.store.user(id).await?,
             None => None,
         };
-        user.ok_or(MISSING)
+        shown(reach, user, Missing::User)
     }
 
     /// Puts a user in the place of the one with the id `path`, or with the draft's own id if there
     /// is no path. What the reader of the draft found wrong is in `fields` already.
     ///
     /// # Errors
-    /// [`ServiceError::Forbidden`] without Edit on `LocalUser`, or when the user has, or would be
-    /// given, what the caller does not hold; what is wrong with the draft;
-    /// [`ServiceError::NotFound`]; [`ServiceError::Conflict`] when the name is taken, or nobody
-    /// would be left who may do everything.
+    /// [`ServiceError::Forbidden`] without Edit on the `LocalUser` (or Tag, if only tags change),
+    /// or when the user has, or would be given, what the caller does not hold; what is wrong with
+    /// the draft; [`ServiceError::NotFound`]; [`ServiceError::Conflict`] when the name is taken, or
+    /// nobody would be left who may do everything.
     pub async fn replace_user(
         &self,
         caller: &Caller,
@@ -70,108 +67,197 @@ impl Service {
         draft: UserDraft,
         fields: Fields,
     ) -> Result<User, ServiceError> {
-        caller.must(PrivilegeType::Edit, Target::LocalUser)?;
+        caller.may_change::<User>()?;
         // What is no id is nobody's, and so is one that nobody has had yet.
         let new_id = || UserId::from_random(self.inner.random.bytes());
         let path = path.map(|path| path.parse().unwrap_or_else(|_| new_id()));
         let purpose = Purpose::Replacement { path };
         let Checked {
-            mut user,
+            user,
             password,
             has_roles,
-        } = draft.check(fields, &purpose, self.now(), self.least().await?)?;
+        } = self.checked(draft, fields, &purpose).await?;
+        let mut change = UserChange {
+            user,
+            password: None,
+            authority: caller.authority(),
+        };
         // Before the hash is made: whoever may not do it should not make us work.
-        self.replaceable(caller, &user).await?;
-        let password = self.hashed(password).await?;
-        for _ in 0..MOST_TRIES {
-            let before = self.replaceable(caller, &user).await?;
-            if !has_roles {
-                user.roles.clone_from(&before.roles);
-            }
-            user.created = before.created;
-            user.exempt_until = before.exempt_until;
-            let change = UserChange {
-                user: user.clone(),
-                password: password.clone(),
-                held: before.roles,
-            };
-            match self.inner.store.replace_user(&change).await? {
-                UserWrite::Done => {
-                    info!(subject.id = %user.id, by.id = %caller.bearer.user.id, "User changed");
-                    return Ok(user);
-                }
-                UserWrite::Moved => {}
-                UserWrite::NameTaken => return Err(ServiceError::Conflict(Conflict::UserName)),
-                UserWrite::LastAdministrator => {
-                    return Err(ServiceError::Conflict(Conflict::LastAdministrator));
-                }
-            }
-        }
-        Err(ServiceError::contended())
+        let sets_password = password.is_some();
+        as_allowed!(
+            self,
+            caller,
+            self.replaceable(caller, change.clone(), has_roles, sets_password)
+        )?;
+        change.password = self.hashed(password).await?;
+        as_allowed!(
+            self,
+            caller,
+            self.try_replace_user(caller, change.clone(), has_roles)
+        )
     }
 
-    /// The user whose place another is to take, if the caller holds what both may do.
-    async fn replaceable(&self, caller: &Caller, new: &User) -> Result<User, ServiceError> {
-        let before = self.stored_user(Some(new.id)).await?;
-        caller.must_cover(&of_roles(&before.roles))?;
-        caller.must_cover(&of_roles(&new.roles))?;
-        Ok(before)
+    async fn try_replace_user(
+        &self,
+        caller: &Caller,
+        change: UserChange,
+        has_roles: bool,
+    ) -> Result<Option<User>, ServiceError> {
+        let sets_password = change.password.is_some();
+        let change = self.replaceable(caller, change, has_roles, sets_password);
+        let Some(change) = change.await? else {
+            return Ok(None);
+        };
+        match self.inner.store.replace_user(&change).await? {
+            UserWrite::Done => {
+                let user = change.user;
+                info!(subject.id = %user.id, by.id = %caller.bearer.user.id, "User changed");
+                Ok(Some(user))
+            }
+            UserWrite::Moved => Ok(None),
+            UserWrite::NameTaken => Err(ServiceError::Conflict(Conflict::UserName)),
+            UserWrite::LastAdministrator => {
+                Err(ServiceError::Conflict(Conflict::LastAdministrator))
+            }
+        }
+    }
+
+    /// The change as it is to be made now, if the caller may make it; `None` when who may do what
+    /// has changed since the caller was recognised.
+    async fn replaceable(
+        &self,
+        caller: &Caller,
+        mut change: UserChange,
+        has_roles: bool,
+        sets_password: bool,
+    ) -> Result<Option<UserChange>, ServiceError> {
+        let reach = caller.may_change::<User>()?;
+        let user = &mut change.user;
+        let before = self.user_within(&reach, Some(user.id)).await?;
+        if !has_roles {
+            user.roles.clone_from(&before.roles);
+        }
+        user.created = before.created;
+        user.exempt_until = before.exempt_until;
+        let wanted: Vec<_> = before.roles.iter().chain(&user.roles).copied().collect();
+        let holdings = self.inner.store.holdings(&wanted).await?;
+        if holdings.authority != caller.authority() {
+            return Ok(None);
+        }
+        must_be_roles(&user.roles, &holdings)?;
+        caller.must_cover(&holdings.privileges())?;
+        let retagged = User {
+            tags: user.tags.clone(),
+            updated: user.updated,
+            ..before.clone()
+        };
+        caller.must_replace(&before, user, !sets_password && *user == retagged)?;
+        change.authority = caller.authority();
+        Ok(Some(change))
     }
 
     /// Deletes a user with everything that is the user's.
     ///
     /// # Errors
-    /// [`ServiceError::Forbidden`] without Delete on `LocalUser`, or for a user who may do what the
-    /// caller may not; [`ServiceError::NotFound`]; [`ServiceError::Conflict`] for the one that is
-    /// built in, and when nobody would be left who may do everything.
+    /// [`ServiceError::Forbidden`] without Delete on the `LocalUser`, or for a user who may do what
+    /// the caller may not; [`ServiceError::NotFound`]; [`ServiceError::Conflict`] for the one that
+    /// is built in, and when nobody would be left who may do everything.
     pub async fn remove_user(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
-        caller.must(PrivilegeType::Delete, Target::LocalUser)?;
-        let id: UserId = id.parse().map_err(|_| MISSING)?;
-        for _ in 0..MOST_TRIES {
-            let user = self.stored_user(Some(id)).await?;
-            caller.must_cover(&of_roles(&user.roles))?;
-            if id == ADMIN {
-                return Err(ServiceError::Conflict(Conflict::UserBuiltIn));
-            }
-            match self.inner.store.remove_user(id, Some(&user.roles)).await? {
-                UserWrite::Done => {
-                    info!(subject.id = %id, by.id = %caller.bearer.user.id, "User deleted");
-                    return Ok(());
-                }
-                UserWrite::Moved => {}
-                UserWrite::LastAdministrator => {
-                    return Err(ServiceError::Conflict(Conflict::LastAdministrator));
-                }
-                UserWrite::NameTaken => {
-                    return Err(ServiceError::bug(
-                        "a user was not deleted",
-                        "the name is taken",
-                    ));
-                }
-            }
+        as_allowed!(self, caller, self.try_remove_user(caller, id))
+    }
+
+    async fn try_remove_user(&self, caller: &Caller, id: &str) -> Result<Option<()>, ServiceError> {
+        let reach = caller.may(PrivilegeType::Delete, Target::LocalUser)?;
+        let user = self.user_within(&reach, id.parse().ok()).await?;
+        if !self.covers(caller, &user).await? {
+            return Ok(None);
         }
-        Err(ServiceError::contended())
+        if user.id == ADMIN {
+            return Err(ServiceError::Conflict(Conflict::UserBuiltIn));
+        }
+        let authority = Some(caller.authority());
+        match self.inner.store.remove_user(user.id, authority).await? {
+            UserWrite::Done => {
+                info!(subject.id = %user.id, by.id = %caller.bearer.user.id, "User deleted");
+                Ok(Some(()))
+            }
+            UserWrite::Moved => Ok(None),
+            UserWrite::LastAdministrator => {
+                Err(ServiceError::Conflict(Conflict::LastAdministrator))
+            }
+            UserWrite::NameTaken => Err(ServiceError::bug(
+                "a user was not deleted",
+                "the name is taken",
+            )),
+        }
+    }
+
+    /// Lets pass who may do all that a user may; whether that was decided on what the caller may
+    /// do now.
+    pub(crate) async fn covers(&self, caller: &Caller, user: &User) -> Result<bool, ServiceError> {
+        let holdings = self.inner.store.holdings(&user.roles).await?;
+        if holdings.authority != caller.authority() {
+            return Ok(false);
+        }
+        caller.must_cover(&holdings.privileges())?;
+        Ok(true)
     }
 
     /// Makes a user. What the reader of the draft found wrong is in `fields` already.
     ///
     /// # Errors
     /// [`ServiceError::Forbidden`] without Create on `LocalUser`, or when the user would be given
-    /// what the caller does not hold; [`ServiceError::Conflict`] when name or id are taken.
+    /// what the caller does not hold, or be out of the reach of the privilege;
+    /// [`ServiceError::Conflict`] when name or id are taken.
     pub async fn add_user(
         &self,
         caller: &Caller,
-        draft: UserDraft,
+        mut draft: UserDraft,
         fields: Fields,
     ) -> Result<User, ServiceError> {
-        caller.must(PrivilegeType::Create, Target::LocalUser)?;
+        caller.may(PrivilegeType::Create, Target::LocalUser)?;
+        caller.tag::<User>(&mut draft.tags);
         let purpose = Purpose::New(UserId::from_random(self.inner.random.bytes()));
-        let Checked { user, password, .. } =
-            draft.check(fields, &purpose, self.now(), self.least().await?)?;
-        caller.must_cover(&of_roles(&user.roles))?;
-        let user = self.create_user(user, password).await?;
-        info!(subject.id = %user.id, by.id = %caller.bearer.user.id, "User made");
-        Ok(user)
+        let Checked { user, password, .. } = self.checked(draft, fields, &purpose).await?;
+        // Before the hash is made: whoever may not do it should not make us work.
+        as_allowed!(self, caller, self.may_make(caller, &user))?;
+        let mut new = NewUser {
+            user,
+            password: self.hashed(password).await?,
+            authority: None,
+        };
+        as_allowed!(self, caller, self.try_add_user(caller, &mut new))?;
+        Ok(new.user)
+    }
+
+    /// Lets pass who may make this user; `None` when who may do what has changed since the caller
+    /// was recognised.
+    async fn may_make(&self, caller: &Caller, user: &User) -> Result<Option<()>, ServiceError> {
+        let reach = caller.may(PrivilegeType::Create, Target::LocalUser)?;
+        must_admit(&reach, user)?;
+        let holdings = self.inner.store.holdings(&user.roles).await?;
+        if holdings.authority != caller.authority() {
+            return Ok(None);
+        }
+        must_be_roles(&user.roles, &holdings)?;
+        caller.must_cover(&holdings.privileges())?;
+        Ok(Some(()))
+    }
+
+    async fn try_add_user(
+        &self,
+        caller: &Caller,
+        new: &mut NewUser,
+    ) -> Result<Option<()>, ServiceError> {
+        if self.may_make(caller, &new.user).await?.is_none() {
+            return Ok(None);
+        }
+        new.authority = Some(caller.authority());
+        let made = self.store_user(new).await?;
+        if made {
+            info!(subject.id = %new.user.id, by.id = %caller.bearer.user.id, "User made");
+        }
+        Ok(made.then_some(()))
     }
 
     /// Makes a user with nobody's leave but the operator's.
@@ -180,7 +266,7 @@ impl Service {
     /// What is wrong with the draft; [`ServiceError::Conflict`] when name or id are taken.
     pub async fn add_user_as_operator(&self, draft: UserDraft) -> Result<User, ServiceError> {
         let purpose = Purpose::New(UserId::from_random(self.inner.random.bytes()));
-        let checked = draft.check(Fields::default(), &purpose, self.now(), self.least().await?)?;
+        let checked = self.checked(draft, Fields::default(), &purpose).await?;
         self.create_user(checked.user, checked.password).await
     }
 
@@ -192,18 +278,37 @@ impl Service {
         let new = NewUser {
             user,
             password: self.hashed(password).await?,
+            authority: None,
         };
-        match self.inner.store.add_user(&new).await? {
-            Creation::Created => Ok(new.user),
+        if self.store_user(&new).await? {
+            Ok(new.user)
+        } else {
+            Err(ServiceError::contended())
+        }
+    }
+
+    /// Whether a new user was made on the authority that it was decided at.
+    async fn store_user(&self, new: &NewUser) -> Result<bool, ServiceError> {
+        match self.inner.store.add_user(new).await? {
+            Creation::Created => Ok(true),
+            Creation::Moved => Ok(false),
             Creation::IdTaken => Err(ServiceError::Conflict(Conflict::UserId)),
             Creation::NameTaken => Err(ServiceError::Conflict(Conflict::UserName)),
         }
     }
 
-    /// How long a new password must be.
-    async fn least(&self) -> Result<MinPasswordLength, ServiceError> {
+    /// What a draft asks for, if it makes sense now.
+    async fn checked(
+        &self,
+        draft: UserDraft,
+        fields: Fields,
+        purpose: &Purpose,
+    ) -> Result<Checked, ServiceError> {
+        let holdings = self.inner.store.holdings(&draft.role_ids()).await?;
+        let known: Vec<_> = holdings.roles.iter().map(|role| role.id).collect();
         let local = self.inner.store.local_provider().await?;
-        Ok(local.min_password_length)
+        let least = local.min_password_length;
+        Ok(draft.check(fields, purpose, self.now(), least, &known)?)
     }
 
     /// The hash of a password; of none if there is none, or an empty one.
@@ -221,4 +326,17 @@ impl Service {
             }
         }
     }
+}
+
+/// Refuses roles that went after they were looked for.
+fn must_be_roles(roles: &[RoleId], holdings: &Holdings) -> Result<(), ServiceError> {
+    let is_there = |id: &RoleId| holdings.roles.iter().any(|role| role.id == *id);
+    if roles.iter().all(is_there) {
+        return Ok(());
+    }
+    Err(FieldErrors::one(
+        "administrativeRoles",
+        "names a role that has just been deleted",
+    )
+    .into())
 }

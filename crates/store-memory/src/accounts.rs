@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use vestibule_engine::password::PasswordFailures;
-use vestibule_engine::{NameKey, RoleId, Timestamp, User, UserId};
+use vestibule_engine::{NameKey, Timestamp, User, UserId};
 use vestibule_store::{
-    Accounts, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, UserChange,
-    UserWrite, search_text,
+    Accounts, Authority, Creation, Fields, ListQuery, Listing, NewUser, PasswordHash, StoreError,
+    UserChange, UserWrite,
 };
 
 use crate::MemoryStore;
@@ -36,8 +36,15 @@ impl Accounts for MemoryStore {
 
     async fn add_user(&self, new: &NewUser) -> Result<Creation, StoreError> {
         let mut tables = self.tables();
-        let NewUser { user, password } = new.clone();
+        let NewUser {
+            user,
+            password,
+            authority,
+        } = new.clone();
         let key = user.name.key();
+        if authority.is_some_and(|authority| tables.has_moved_since(authority)) {
+            return Ok(Creation::Moved);
+        }
         if tables.accounts.contains_key(&user.id) {
             return Ok(Creation::IdTaken);
         }
@@ -45,11 +52,11 @@ impl Accounts for MemoryStore {
             return Ok(Creation::NameTaken);
         }
         tables.names.insert(key, user.id);
-        let search = search_text(&user);
+        let fields = Fields::from(&user);
         let account = Account {
             user,
             password,
-            search,
+            fields,
         };
         tables.accounts.insert(account.user.id, account);
         Ok(Creation::Created)
@@ -59,8 +66,8 @@ impl Accounts for MemoryStore {
         let mut tables = self.tables();
         let UserChange { user, password, .. } = change.clone();
         let id = user.id;
-        let stays = user.may_do_everything();
-        let before = match may_write(&tables, id, Some(&change.held), stays) {
+        let stays = user.holds_one_of(&tables.administering());
+        let before = match may_write(&tables, id, Some(change.authority), stays) {
             Ok(before) => before.clone(),
             Err(refused) => return Ok(refused),
         };
@@ -73,8 +80,11 @@ impl Accounts for MemoryStore {
             tables.names.insert(key, id);
             tables.end_exemptions(id);
         }
+        if user.roles != before.roles {
+            tables.authority.0 += 1;
+        }
         if let Some(account) = tables.accounts.get_mut(&id) {
-            account.search = search_text(&user);
+            account.fields = Fields::from(&user);
             account.user = User {
                 created: before.created,
                 exempt_until: before.exempt_until,
@@ -122,6 +132,7 @@ impl Accounts for MemoryStore {
         }
         if let Some(account) = tables.accounts.get_mut(&user) {
             account.user.disabled = disabled;
+            account.fields = Fields::from(&account.user);
             account.user.updated = now;
         }
         if disabled {
@@ -162,10 +173,10 @@ impl Accounts for MemoryStore {
     async fn remove_user(
         &self,
         user: UserId,
-        held: Option<&[RoleId]>,
+        authority: Option<Authority>,
     ) -> Result<UserWrite, StoreError> {
         let mut tables = self.tables();
-        if let Err(refused) = may_write(&tables, user, held, false) {
+        if let Err(refused) = may_write(&tables, user, authority, false) {
             return Ok(refused);
         }
         let Some(account) = tables.accounts.remove(&user) else {
@@ -182,17 +193,19 @@ impl Accounts for MemoryStore {
 }
 
 /// The user, if nothing speaks against the write.
-fn may_write<'t>(
-    tables: &'t Tables,
+fn may_write(
+    tables: &Tables,
     id: UserId,
-    held: Option<&[RoleId]>,
+    authority: Option<Authority>,
     stays: bool,
-) -> Result<&'t User, UserWrite> {
-    let account = tables.accounts.get(&id).ok_or(UserWrite::Moved)?;
-    let mut others = tables.accounts.values().map(|other| &other.user);
-    let has_other = others.any(|other| other.id != id && other.may_do_everything());
-    match UserWrite::refused(&account.user, held, stays, has_other) {
-        None => Ok(&account.user),
+) -> Result<&User, UserWrite> {
+    let user = &tables.accounts.get(&id).ok_or(UserWrite::Moved)?.user;
+    let administering = tables.administering();
+    let moved = authority.is_some_and(|authority| tables.has_moved_since(authority));
+    let administers = user.holds_one_of(&administering);
+    let has_other = || tables.has_other(Some(id), &administering);
+    match UserWrite::refused(moved, administers, stays, has_other) {
+        None => Ok(user),
         Some(refused) => Err(refused),
     }
 }

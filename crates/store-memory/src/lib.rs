@@ -9,6 +9,7 @@ mod first_factors;
 mod lists;
 mod providers;
 mod pushes;
+mod roles;
 mod second_factors;
 mod settings;
 mod tables;

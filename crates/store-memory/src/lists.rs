@@ -2,14 +2,16 @@
 
 use uuid::Uuid;
 use vestibule_engine::{NameKey, Timestamp};
-use vestibule_store::{ListOrder, ListQuery, Listing};
+use vestibule_store::{Fields, ListOrder, ListQuery, Listing};
 
-use crate::tables::{Account, Provider};
+use crate::tables::{Account, Provider, StoredRole};
 
 /// What can be an item of a list.
 pub(crate) trait Listed {
     /// What it can be found by.
-    fn search(&self) -> &str;
+    fn fields(&self) -> &Fields;
+    /// Its labels.
+    fn tags(&self) -> &[String];
     /// Its name, as names are ordered.
     fn name(&self) -> NameKey;
     /// When it was made.
@@ -21,8 +23,12 @@ pub(crate) trait Listed {
 }
 
 impl Listed for Account {
-    fn search(&self) -> &str {
-        &self.search
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn tags(&self) -> &[String] {
+        &self.user.tags
     }
 
     fn name(&self) -> NameKey {
@@ -43,8 +49,12 @@ impl Listed for Account {
 }
 
 impl Listed for Provider {
-    fn search(&self) -> &str {
-        &self.search
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn tags(&self) -> &[String] {
+        &self.stored.provider.tags
     }
 
     fn name(&self) -> NameKey {
@@ -64,6 +74,32 @@ impl Listed for Provider {
     }
 }
 
+impl Listed for StoredRole {
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn tags(&self) -> &[String] {
+        &self.role.tags
+    }
+
+    fn name(&self) -> NameKey {
+        NameKey::of(&self.role.name)
+    }
+
+    fn created(&self) -> Timestamp {
+        self.role.created
+    }
+
+    fn updated(&self) -> Timestamp {
+        self.role.updated
+    }
+
+    fn id(&self) -> Uuid {
+        self.role.id.uuid()
+    }
+}
+
 /// The part of a list that a query wants; `item` makes an item of what is kept with it, `R`.
 pub(crate) fn list<'a, L: Listed + 'a, R, T>(
     all: impl IntoIterator<Item = (&'a L, R)>,
@@ -74,11 +110,12 @@ pub(crate) fn list<'a, L: Listed + 'a, R, T>(
     let mut total = 0;
     let mut found: Vec<(&L, R)> = all
         .into_iter()
-        .inspect(|_| total += 1)
         .filter(|(listed, _)| {
-            let mut queries = query.queries.iter();
-            queries.all(|part| listed.search().contains(part))
+            let scope = query.scope.as_ref();
+            scope.is_none_or(|scope| scope.holds(listed.id(), listed.tags()))
         })
+        .inspect(|_| total += 1)
+        .filter(|(listed, _)| listed.fields().are_found_by(query))
         .collect();
     match query.order {
         ListOrder::Name => found.sort_by_cached_key(|(listed, _)| (listed.name(), listed.id())),

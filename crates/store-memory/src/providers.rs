@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use vestibule_engine::{MfaProvider, MfaProviderId, NameKey};
 use vestibule_store::{
-    Creation, ListQuery, Listing, MfaProviders, Removal, Replacement, StoreError, StoredProvider,
-    provider_search_text,
+    Creation, Fields, ListQuery, Listing, MfaProviders, Removal, Replacement, StoreError,
+    StoredProvider,
 };
 
 use crate::MemoryStore;
@@ -75,7 +75,7 @@ impl From<StoredProvider> for Provider {
     fn from(stored: StoredProvider) -> Self {
         Self {
             name_key: NameKey::of(&stored.provider.name),
-            search: provider_search_text(&stored.provider),
+            fields: Fields::from(&stored.provider),
             stored,
         }
     }

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use vestibule_engine::{SessionId, Timestamp, TokenHash, TokenKind, TokenRecord, UserId};
 use vestibule_store::{
-    Claim, DialogueChange, FactorReset, Finish, ListOrder, ListQuery, Listing, ProposedSeed,
-    ProviderVersion, Redeeming, Redemption, SecondFactor, SecondFactors, SeedState, SeedSummary,
-    Settlement, StoreError, StoredSeed, Swap,
+    Authority, Claim, DialogueChange, FactorReset, Finish, ListOrder, ListQuery, Listing,
+    ProposedSeed, ProviderVersion, Redeeming, Redemption, SecondFactor, SecondFactors, SeedState,
+    SeedSummary, Settlement, StoreError, StoredSeed, Swap,
 };
 
 use crate::MemoryStore;
@@ -98,8 +98,15 @@ impl SecondFactors for MemoryStore {
         Ok(Redeeming::Fresh(redemption.acceptance.dangerous_redeemed()))
     }
 
-    async fn reset_factor(&self, user: UserId) -> Result<FactorReset, StoreError> {
+    async fn reset_factor(
+        &self,
+        user: UserId,
+        authority: Option<Authority>,
+    ) -> Result<FactorReset, StoreError> {
         let mut tables = self.tables();
+        if authority.is_some_and(|authority| tables.has_moved_since(authority)) {
+            return Ok(FactorReset::Moved);
+        }
         if !tables.accounts.contains_key(&user) {
             return Ok(FactorReset::NoSeed);
         }

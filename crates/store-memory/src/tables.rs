@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use vestibule_engine::mfa::Exemption;
 use vestibule_engine::password::Device;
-use vestibule_engine::provider::built_in;
 use vestibule_engine::{
-    DeviceId, LocalProvider, MfaProviderId, NameKey, Push, PushId, SessionId, Timestamp, TokenHash,
-    TokenKind, TokenRecord, User, UserId,
+    DeviceId, LocalProvider, MfaProviderId, NameKey, Push, PushId, Role, RoleId, SessionId,
+    Timestamp, TokenHash, TokenKind, TokenRecord, User, UserId,
 };
+use vestibule_engine::{provider, role};
 use vestibule_store::{
-    AdminMfa, Canary, PasswordHash, ProviderVersion, Sealed, SecondFactor, StoreError,
-    StoredProvider,
+    AdminMfa, Authority, Canary, Fields, PasswordHash, ProviderVersion, Sealed, SecondFactor,
+    StoreError, StoredProvider,
 };
 
 /// Everything.
@@ -24,6 +24,8 @@ pub(crate) struct Tables {
     pub(crate) tokens: HashMap<TokenHash, StoredToken>,
     pub(crate) pushes: HashMap<PushId, Push>,
     pub(crate) providers: HashMap<MfaProviderId, Provider>,
+    pub(crate) roles: BTreeMap<RoleId, StoredRole>,
+    pub(crate) authority: Authority,
     pub(crate) admin_mfa: Option<AdminMfa>,
     pub(crate) local_provider: LocalProvider,
     pub(crate) canary: Option<Canary>,
@@ -35,7 +37,7 @@ pub(crate) struct Account {
     pub(crate) user: User,
     pub(crate) password: Option<PasswordHash>,
     /// What the user can be found by.
-    pub(crate) search: String,
+    pub(crate) fields: Fields,
 }
 
 /// A token with what is kept beside.
@@ -51,13 +53,28 @@ pub(crate) struct Provider {
     pub(crate) stored: StoredProvider,
     pub(crate) name_key: NameKey,
     /// What the provider can be found by.
-    pub(crate) search: String,
+    pub(crate) fields: Fields,
+}
+
+/// A role with what is kept beside.
+#[derive(Debug)]
+pub(crate) struct StoredRole {
+    pub(crate) role: Role,
+    /// What the role can be found by.
+    pub(crate) fields: Fields,
+}
+
+impl From<Role> for StoredRole {
+    fn from(role: Role) -> Self {
+        let fields = Fields::from(&role);
+        Self { role, fields }
+    }
 }
 
 impl Default for Tables {
-    /// The tables of a new store: nothing but the built-in providers.
+    /// The tables of a new store: nothing but the built-in providers and roles.
     fn default() -> Self {
-        let built_in = built_in().map(|provider| {
+        let providers = provider::built_in().map(|provider| {
             let stored = StoredProvider {
                 provider,
                 shared_secret: None,
@@ -65,6 +82,7 @@ impl Default for Tables {
             };
             (stored.provider.id, Provider::from(stored))
         });
+        let roles = role::built_in().map(|role| (role.id, StoredRole::from(role)));
         Self {
             accounts: HashMap::new(),
             names: BTreeMap::new(),
@@ -72,7 +90,9 @@ impl Default for Tables {
             factors: HashMap::new(),
             tokens: HashMap::new(),
             pushes: HashMap::new(),
-            providers: HashMap::from(built_in),
+            providers: HashMap::from(providers),
+            roles: BTreeMap::from(roles),
+            authority: Authority::default(),
             admin_mfa: None,
             local_provider: LocalProvider::built_in(),
             canary: None,
@@ -81,6 +101,17 @@ impl Default for Tables {
 }
 
 impl Tables {
+    /// Those of these roles that there are, in the order of their ids.
+    pub(crate) fn roles_among<'t>(&'t self, ids: &'t [RoleId]) -> impl Iterator<Item = &'t Role> {
+        let all = self.roles.values().map(|stored| &stored.role);
+        all.filter(|role| ids.contains(&role.id))
+    }
+
+    /// Whether what was decided at an authority is out of date.
+    pub(crate) fn has_moved_since(&self, authority: Authority) -> bool {
+        self.authority != authority
+    }
+
     pub(crate) fn account_by_name(&self, name: &NameKey) -> Option<&Account> {
         self.accounts.get(self.names.get(name)?)
     }

@@ -18,9 +18,12 @@ impl Tokens for MemoryStore {
             return Err(StoreError::inconsistent("tokens", &token.user));
         };
         let device = tables.devices.get(&(token.user, token.device));
+        let holdings = tables.holdings(&account.user.roles);
         Ok(Some(Bearer {
             token: token.clone(),
             user: account.user.clone(),
+            privileges: holdings.privileges(),
+            authority: holdings.authority,
             provider: tables.provider_version(),
             exemption: tables.exemption(&account.user),
             factor: tables.factor(token.user),

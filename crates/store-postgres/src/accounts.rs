@@ -2,16 +2,18 @@
 
 use async_trait::async_trait;
 use sqlx::{query, query_as, query_scalar};
+use uuid::Uuid;
 use vestibule_engine::{NameKey, RoleId, Timestamp, User, UserId};
 use vestibule_store::{
-    Accounts, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, UserChange,
-    UserWrite,
+    Accounts, Authority, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError,
+    UserChange, UserWrite,
 };
 
 use crate::PostgresStore;
 use crate::error::{is_storable, retrying, store_error};
+use crate::roles::{GROW_AUTHORITY, lock_authority};
 use crate::transaction::Transaction;
-use vestibule_store_sql::{UserRow, bind_user, is_name_taken, user_columns};
+use vestibule_store_sql::{UserRow, bind_user, integer, is_name_taken, user_columns};
 
 const BY_NAME: &str = concat!(
     "SELECT ",
@@ -24,15 +26,17 @@ const BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.i
 const ADD: &str = "
     INSERT INTO users (id, name, name_key, first_name, last_name, email, phone, notes, tags,
         disabled, password_hash, failed_login_attempts, lock_start, roles, updated, search,
-        exempt_until, created)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        fields, exempt_until, created)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
+    WHERE $20::bigint IS NULL
+        OR EXISTS (SELECT 1 FROM admin_mfa WHERE authority = $20 FOR KEY SHARE)
     ON CONFLICT DO NOTHING";
 
 const REPLACE: &str = "
     UPDATE users SET name = $2, name_key = $3, first_name = $4, last_name = $5, email = $6,
         phone = $7, notes = $8, tags = $9, disabled = $10,
         password_hash = coalesce($11, password_hash), failed_login_attempts = $12,
-        lock_start = $13, roles = $14, updated = $15, search = $16
+        lock_start = $13, roles = $14, updated = $15, search = $16, fields = $17
     WHERE id = $1";
 
 const HOLD: &str = concat!(
@@ -41,11 +45,14 @@ const HOLD: &str = concat!(
     " FROM users u WHERE u.id = $1 FOR UPDATE"
 );
 
-/// Whether another one than this user may do everything. The role is
-/// [`SYSTEM_ADMINISTRATION`](vestibule_engine::privilege::SYSTEM_ADMINISTRATION), as in the index.
-const HAS_OTHER: &str = r#"
-    SELECT EXISTS (SELECT 1 FROM users WHERE NOT disabled
-        AND roles @> '["b0adbc60-7ed4-11e4-b4a9-0800200c9a66"]' AND id <> $1)"#;
+/// The roles that allow everything, and whether another one than this user may do so.
+const ADMINISTERING: &str = "
+    WITH administering AS (
+        SELECT coalesce(array_agg(id), '{}') AS ids FROM administrative_roles WHERE administering
+    )
+    SELECT ids, EXISTS (SELECT 1 FROM users WHERE NOT disabled AND roles <> '[]'
+        AND roles ?| ids::text[] AND id <> $1)
+    FROM administering";
 
 const SET_PASSWORD: &str = "
     UPDATE users SET password_hash = $2, updated = $3, failed_login_attempts = 0,
@@ -111,6 +118,7 @@ impl Accounts for PostgresStore {
             match taken {
                 Some(true) => return Ok(Creation::IdTaken),
                 Some(false) => return Ok(Creation::NameTaken),
+                None if self.has_moved_since(new.authority).await? => return Ok(Creation::Moved),
                 // Whoever was in the way has been removed since.
                 None => {}
             }
@@ -150,14 +158,17 @@ impl Accounts for PostgresStore {
     ) -> Result<UserWrite, StoreError> {
         retrying(|| async move {
             let mut write = self.write().await?;
-            if let Err(refused) = hold(&mut write, user, None, !disabled).await? {
+            if let Err(refused) = hold(&mut write, user, None, |_| !disabled).await? {
                 write.roll_back().await?;
                 return Ok(refused);
             }
-            let set = query("UPDATE users SET disabled = $2, updated = $3 WHERE id = $1")
-                .bind(user.uuid())
-                .bind(disabled)
-                .bind(now.as_micros());
+            let set = query(
+                "UPDATE users SET disabled = $2, updated = $3,
+                fields = jsonb_set(fields, '{disabled}', to_jsonb($2::text)) WHERE id = $1",
+            )
+            .bind(user.uuid())
+            .bind(disabled)
+            .bind(now.as_micros());
             write.run(set).await?;
             if disabled {
                 end_tokens(&mut write, user).await?;
@@ -198,11 +209,11 @@ impl Accounts for PostgresStore {
     async fn remove_user(
         &self,
         user: UserId,
-        held: Option<&[RoleId]>,
+        authority: Option<Authority>,
     ) -> Result<UserWrite, StoreError> {
         retrying(|| async move {
             let mut write = self.write().await?;
-            if let Err(refused) = hold(&mut write, user, held, false).await? {
+            if let Err(refused) = hold(&mut write, user, authority, |_| false).await? {
                 write.roll_back().await?;
                 return Ok(refused);
             }
@@ -228,7 +239,12 @@ impl PostgresStore {
         let user = &new.user;
         let add = bind_user!(query(ADD), user, new.password.as_ref())
             .bind(user.exempt_until.map(Timestamp::as_micros))
-            .bind(user.created.as_micros());
+            .bind(user.created.as_micros())
+            .bind(
+                new.authority
+                    .map(|decided| integer(decided.0))
+                    .transpose()?,
+            );
         let done = add.execute(&self.connections).await.map_err(store_error)?;
         Ok(done.rows_affected() == 1)
     }
@@ -237,11 +253,11 @@ impl PostgresStore {
         let UserChange {
             user,
             password,
-            held,
+            authority,
         } = change;
         let mut write = self.write().await?;
-        let stays = user.may_do_everything();
-        let before = match hold(&mut write, user.id, Some(held), stays).await? {
+        let stays = |administering: &[RoleId]| user.holds_one_of(administering);
+        let before = match hold(&mut write, user.id, Some(*authority), stays).await? {
             Ok(before) => before,
             Err(refused) => {
                 write.roll_back().await?;
@@ -256,6 +272,9 @@ impl PostgresStore {
                 return Ok(UserWrite::NameTaken);
             }
             Err(error) => return Err(store_error(error)),
+        }
+        if user.roles != before.roles {
+            write.run(query(GROW_AUTHORITY)).await?;
         }
         if change.renames(&before) {
             let end = "UPDATE admin_mfa_exemptions SET user_id = NULL WHERE user_id = $1";
@@ -272,17 +291,15 @@ impl PostgresStore {
     }
 }
 
-/// Holds a user, and who may do everything, until the write is over; what speaks against it.
+/// Holds a user, and who may do what, until the write is over; what speaks against it. Whether the
+/// user stays one who may do everything follows from the roles that allow it.
 async fn hold(
     write: &mut Transaction,
     user: UserId,
-    held: Option<&[RoleId]>,
-    stays: bool,
+    authority: Option<Authority>,
+    stays: impl FnOnce(&[RoleId]) -> bool,
 ) -> Result<Result<User, UserWrite>, StoreError> {
-    // One at a time: two administrators must not take everything from each other at once.
-    write
-        .run(query("SELECT 1 FROM admin_mfa FOR UPDATE"))
-        .await?;
+    let now = lock_authority(write).await?;
     let row: Option<UserRow> = query_as(HOLD)
         .bind(user.uuid())
         .fetch_optional(write.on())
@@ -292,12 +309,19 @@ async fn hold(
         return Ok(Err(UserWrite::Moved));
     };
     let before = User::try_from(row)?;
-    let has_other = query_scalar(HAS_OTHER)
+    let (administering, has_other): (Vec<Uuid>, bool) = query_as(ADMINISTERING)
         .bind(user.uuid())
         .fetch_one(write.on())
         .await
         .map_err(store_error)?;
-    Ok(match UserWrite::refused(&before, held, stays, has_other) {
+    let administering: Vec<_> = administering.into_iter().map(RoleId::from_uuid).collect();
+    let refused = UserWrite::refused(
+        authority.is_some_and(|decided| decided != now),
+        before.holds_one_of(&administering),
+        stays(&administering),
+        || has_other,
+    );
+    Ok(match refused {
         None => Ok(before),
         Some(refused) => Err(refused),
     })

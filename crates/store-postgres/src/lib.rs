@@ -19,6 +19,7 @@ mod identity_providers;
 mod lists;
 mod providers;
 mod pushes;
+mod roles;
 mod rotations;
 mod second_factors;
 mod settings;

@@ -4,11 +4,12 @@ use async_trait::async_trait;
 use sqlx::{query, query_scalar};
 use vestibule_engine::{GuessBudget, Timestamp, UserId};
 use vestibule_store::{
-    Claim, FactorReset, Finish, ListQuery, Listing, ProposedSeed, Redeeming, Redemption,
+    Authority, Claim, FactorReset, Finish, ListQuery, Listing, ProposedSeed, Redeeming, Redemption,
     SecondFactors, SeedSummary, Settlement, StoreError, Swap,
 };
 
 use crate::error::{retrying, store_error};
+use crate::roles::lock_authority;
 use crate::{PostgresStore, Statement};
 use vestibule_store_sql::integer;
 
@@ -64,8 +65,12 @@ impl SecondFactors for PostgresStore {
         self.redeem_acceptance(redemption).await
     }
 
-    async fn reset_factor(&self, user: UserId) -> Result<FactorReset, StoreError> {
-        retrying(|| self.try_reset(user)).await
+    async fn reset_factor(
+        &self,
+        user: UserId,
+        authority: Option<Authority>,
+    ) -> Result<FactorReset, StoreError> {
+        retrying(|| self.try_reset(user, authority)).await
     }
 
     async fn seeds(&self, query: &ListQuery) -> Result<Listing<SeedSummary>, StoreError> {
@@ -74,8 +79,18 @@ impl SecondFactors for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn try_reset(&self, user: UserId) -> Result<FactorReset, StoreError> {
+    async fn try_reset(
+        &self,
+        user: UserId,
+        authority: Option<Authority>,
+    ) -> Result<FactorReset, StoreError> {
         let mut write = self.write().await?;
+        if let Some(decided) = authority
+            && lock_authority(&mut write).await? != decided
+        {
+            write.roll_back().await?;
+            return Ok(FactorReset::Moved);
+        }
         let lock = query("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE");
         if write.run(lock.bind(user.uuid())).await? != 1 {
             write.roll_back().await?;

@@ -7,6 +7,7 @@ mod factors;
 mod identity_providers;
 mod providers;
 mod pushes;
+mod roles;
 
 use sqlx::FromRow;
 use sqlx::types::Json;
@@ -18,7 +19,8 @@ use vestibule_engine::{
     UserId, UserName,
 };
 use vestibule_store::{
-    Bearer, DialogueChange, PasswordHash, PasswordStanding, ProviderVersion, Sealed, StoreError,
+    Authority, Bearer, DialogueChange, PasswordHash, PasswordStanding, ProviderVersion, Sealed,
+    StoreError,
 };
 
 use crate::factors::FactorRow;
@@ -27,19 +29,34 @@ pub use crate::identity_providers::LocalProviderRow;
 use crate::identity_providers::LockoutRow;
 pub use crate::providers::{ProviderRow, ProviderValues, StoredProviderRow, is_name_taken};
 pub use crate::pushes::PushRow;
+use crate::roles::privileges;
+pub use crate::roles::{RoleRow, RoleValues, StoredPrivilege};
 
-/// The columns of a [`UserRow`], of a table or alias `u`.
+/// Columns of an alias, as a statement lists them.
 #[macro_export]
-macro_rules! user_columns {
-    () => {
-        "u.id, u.name, u.first_name, u.last_name, u.email, u.phone, u.notes, u.tags, u.disabled,
-         u.failed_login_attempts, u.lock_start, u.exempt_until, u.roles, u.created, u.updated"
+macro_rules! columns {
+    ($alias:ident: $first:ident $(, $column:ident)*) => {
+        concat!(
+            stringify!($alias), ".", stringify!($first),
+            $(", ", stringify!($alias), ".", stringify!($column)),*
+        )
     };
 }
 
-/// Binds a [`User`](vestibule_engine::User) and a password, if there is one, the first 16 values of
+/// The columns of a [`UserRow`], of a table or alias: `u` if it has no other name.
+#[macro_export]
+macro_rules! user_columns {
+    () => {
+        $crate::user_columns!(u)
+    };
+    ($alias:ident) => {
+        $crate::columns!($alias: id, name, first_name, last_name, email, phone, notes, tags, disabled, failed_login_attempts, lock_start, exempt_until, roles, created, updated)
+    };
+}
+
+/// Binds a [`User`](vestibule_engine::User) and a password, if there is one, the first 17 values of
 /// a statement: id, name, name key, given name, family name, mail, phone, notes, tags, disabled,
-/// password, failures, lock, roles, changed, search.
+/// password, failures, lock, roles, changed, search, fields.
 #[macro_export]
 macro_rules! bind_user {
     ($statement:expr, $user:expr, $password:expr) => {{
@@ -48,6 +65,7 @@ macro_rules! bind_user {
             Option<&::vestibule_store::PasswordHash>,
         ) = ($user, $password);
         let failures = user.password_failures;
+        let fields = ::vestibule_store::Fields::from(user);
         $statement
             .bind(user.id.uuid())
             .bind(user.name.as_str())
@@ -68,7 +86,8 @@ macro_rules! bind_user {
             )
             .bind($crate::stored_roles(user))
             .bind(user.updated.as_micros())
-            .bind(::vestibule_store::search_text(user))
+            .bind(fields.search_text())
+            .bind(::sqlx::types::Json(fields.all().clone()))
     }};
 }
 
@@ -168,6 +187,9 @@ pub struct BearerRow {
     token: TokenRow,
     #[sqlx(flatten)]
     user: UserRow,
+    /// What each of the user's roles allows.
+    allowed: Option<Json<Vec<Vec<StoredPrivilege>>>>,
+    authority: i64,
     #[sqlx(flatten)]
     factor: FactorRow,
     provider: Option<Uuid>,
@@ -191,8 +213,12 @@ impl TryFrom<BearerRow> for Bearer {
                 revision: u64::try_from(revision).map_err(wrong)?,
             })
         });
+        let allowed = row.allowed.map(|Json(roles)| roles).unwrap_or_default();
         Ok(Self {
             token: row.token.read(user.id)?,
+            privileges: privileges(allowed.into_iter().flatten())
+                .ok_or_else(|| StoreError::inconsistent("administrative_roles", &user.id))?,
+            authority: authority(row.authority)?,
             provider: provider.transpose()?,
             dialogue: sealed(row.dialogue_key_id, row.dialogue_sealed),
             exemption: Exemption {
@@ -254,6 +280,15 @@ fn failures(count: i64, lock_start: Option<i64>) -> Option<PasswordFailures> {
 /// The roles of a user, as they are kept.
 pub fn stored_roles(user: &User) -> Json<Vec<String>> {
     Json(user.roles.iter().map(ToString::to_string).collect())
+}
+
+/// The authority, as it is kept.
+///
+/// # Errors
+/// When it is none.
+pub fn authority(number: i64) -> Result<Authority, StoreError> {
+    let wrong = |_| StoreError::inconsistent("admin_mfa", &"authority");
+    Ok(Authority(u64::try_from(number).map_err(wrong)?))
 }
 
 /// A number as the databases keep it.

@@ -9,17 +9,18 @@ use vestibule_engine::provider::{
     InputType, ProviderKind, RadiusMode, RadiusProtocol, RadiusSettings,
 };
 use vestibule_engine::{MfaProvider, MfaProviderId, NameKey, Timestamp};
-use vestibule_store::{Sealed, StoreError, StoredProvider, provider_search_text};
+use vestibule_store::{Fields, Sealed, StoreError, StoredProvider};
 
 use crate::{integer, sealed};
 
-/// The columns of a [`ProviderRow`], of a table or alias `p`.
+/// The columns of a [`ProviderRow`], of a table or alias: `p` if it has no other name.
 #[macro_export]
 macro_rules! provider_columns {
     () => {
-        "p.id, p.revision, p.name, p.notes, p.tags, p.input_type, p.kind, p.created, p.updated,
-         p.hostnames, p.port, p.protocol, p.mode, p.timeout, p.use_user_password,
-         p.require_message_authenticator, p.nas_identifier, p.source_address, p.status_server"
+        $crate::provider_columns!(p)
+    };
+    ($alias:ident) => {
+        $crate::columns!($alias: id, revision, name, notes, tags, input_type, kind, created, updated, hostnames, port, protocol, mode, timeout, use_user_password, require_message_authenticator, nas_identifier, source_address, status_server)
     };
 }
 
@@ -141,7 +142,7 @@ pub struct ProviderValues<'a> {
     /// Equal for all spellings of its name.
     pub name_key: String,
     /// What it can be found by.
-    pub search: String,
+    pub fields: Fields,
     /// How RADIUS servers are asked, if they are.
     pub radius: Option<&'a RadiusSettings>,
     /// For how many microseconds a request to them may take.
@@ -169,7 +170,7 @@ impl<'a> TryFrom<&'a StoredProvider> for ProviderValues<'a> {
             provider,
             revision: integer(provider.revision)?,
             name_key: NameKey::of(&provider.name).as_str().to_owned(),
-            search: provider_search_text(provider),
+            fields: Fields::from(provider),
             radius,
             timeout: timeout.transpose()?,
             shared_secret: stored.shared_secret.as_ref(),
@@ -185,9 +186,9 @@ pub fn is_name_taken(error: &sqlx::Error) -> bool {
     error.is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
-/// Binds [`ProviderValues`], the first 25 values of a statement: id, revision, name, name key,
-/// notes, tags, type of input, kind, made, changed, search; then the settings of RADIUS in the
-/// order of their struct, and the two secrets, each with the id of its key first.
+/// Binds [`ProviderValues`], the first 26 values of a statement: id, revision, name, name key,
+/// notes, tags, type of input, kind, made, changed, search, fields; then the settings of RADIUS in
+/// the order of their struct, and the two secrets, each with the id of its key first.
 #[macro_export]
 macro_rules! bind_provider {
     ($statement:expr, $values:expr) => {{
@@ -204,7 +205,8 @@ macro_rules! bind_provider {
             .bind(provider.kind.as_str())
             .bind(provider.created.as_micros())
             .bind(provider.updated.as_micros())
-            .bind(&values.search)
+            .bind(values.fields.search_text())
+            .bind(::sqlx::types::Json(values.fields.all()))
             .bind(radius.map(|radius| ::sqlx::types::Json(&radius.hostnames)))
             .bind(radius.map(|radius| i64::from(radius.port)))
             .bind(radius.map(|radius| radius.protocol.as_str()))

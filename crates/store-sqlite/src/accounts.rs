@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use sqlx::{query, query_as, query_scalar};
+use uuid::Uuid;
 use vestibule_engine::{NameKey, RoleId, Timestamp, User, UserId};
 use vestibule_store::{
-    Accounts, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, UserChange,
-    UserWrite,
+    Accounts, Authority, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError,
+    UserChange, UserWrite,
 };
 
 use crate::error::store_error;
@@ -23,22 +24,22 @@ const BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.i
 const ADD: &str = "
     INSERT INTO users (id, name, name_key, first_name, last_name, email, phone, notes, tags,
         disabled, password_hash, failed_login_attempts, lock_start, roles, updated, search,
-        exempt_until, created)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+        fields, exempt_until, created)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
     ON CONFLICT DO NOTHING";
 
 const REPLACE: &str = "
     UPDATE users SET name = ?2, name_key = ?3, first_name = ?4, last_name = ?5, email = ?6,
         phone = ?7, notes = ?8, tags = ?9, disabled = ?10,
         password_hash = coalesce(?11, password_hash), failed_login_attempts = ?12,
-        lock_start = ?13, roles = ?14, updated = ?15, search = ?16
+        lock_start = ?13, roles = ?14, updated = ?15, search = ?16, fields = ?17
     WHERE id = ?1";
 
-/// Whether another one than this user may do everything. The role is
-/// [`SYSTEM_ADMINISTRATION`](vestibule_engine::privilege::SYSTEM_ADMINISTRATION), as in the index.
+/// Whether another one than this user can sign in and holds one of the roles that allow everything.
 const HAS_OTHER: &str = "
-    SELECT EXISTS (SELECT 1 FROM users WHERE NOT disabled
-        AND instr(roles, 'b0adbc60-7ed4-11e4-b4a9-0800200c9a66') > 0 AND id <> ?1)";
+    SELECT EXISTS (SELECT 1 FROM users u WHERE NOT u.disabled AND u.roles <> '[]' AND u.id <> ?1
+        AND EXISTS (SELECT 1 FROM json_each(u.roles) held JOIN administrative_roles r
+            ON r.administering AND r.id = unhex(replace(held.value, '-', ''))))";
 
 #[async_trait]
 impl Accounts for SqliteStore {
@@ -74,6 +75,11 @@ impl Accounts for SqliteStore {
     async fn add_user(&self, new: &NewUser) -> Result<Creation, StoreError> {
         let user = &new.user;
         let mut write = self.write().await?;
+        if let Some(decided) = new.authority
+            && write.authority().await? != decided
+        {
+            return write.refused(Creation::Moved).await;
+        }
         let add = bind_user!(query(ADD), user, new.password.as_ref())
             .bind(user.exempt_until.map(Timestamp::as_micros))
             .bind(user.created.as_micros());
@@ -98,11 +104,11 @@ impl Accounts for SqliteStore {
         let UserChange {
             user,
             password,
-            held,
+            authority,
         } = change;
         let mut write = self.write().await?;
-        let stays = user.may_do_everything();
-        let before = match found(&mut write, user.id, Some(held), stays).await? {
+        let stays = |administering: &[RoleId]| user.holds_one_of(administering);
+        let before = match found(&mut write, user.id, Some(*authority), stays).await? {
             Ok(before) => before,
             Err(refused) => return write.refused(refused).await,
         };
@@ -113,6 +119,9 @@ impl Accounts for SqliteStore {
                 return write.refused(UserWrite::NameTaken).await;
             }
             Err(error) => return Err(store_error(error)),
+        }
+        if user.roles != before.roles {
+            write.grow_authority().await?;
         }
         if change.renames(&before) {
             let end = "UPDATE admin_mfa_exemptions SET user_id = NULL WHERE user_id = ?1";
@@ -153,13 +162,16 @@ impl Accounts for SqliteStore {
         now: Timestamp,
     ) -> Result<UserWrite, StoreError> {
         let mut write = self.write().await?;
-        if let Err(refused) = found(&mut write, user, None, !disabled).await? {
+        if let Err(refused) = found(&mut write, user, None, |_| !disabled).await? {
             return write.refused(refused).await;
         }
-        let set = query("UPDATE users SET disabled = ?2, updated = ?3 WHERE id = ?1")
-            .bind(user.uuid())
-            .bind(disabled)
-            .bind(now.as_micros());
+        let set = query(
+            "UPDATE users SET disabled = ?2, updated = ?3,
+                fields = json_set(fields, '$.disabled', iif(?2, 'true', 'false')) WHERE id = ?1",
+        )
+        .bind(user.uuid())
+        .bind(disabled)
+        .bind(now.as_micros());
         write.run(set).await?;
         if disabled {
             end_tokens(&mut write, user).await?;
@@ -203,10 +215,10 @@ impl Accounts for SqliteStore {
     async fn remove_user(
         &self,
         user: UserId,
-        held: Option<&[RoleId]>,
+        authority: Option<Authority>,
     ) -> Result<UserWrite, StoreError> {
         let mut write = self.write().await?;
-        if let Err(refused) = found(&mut write, user, held, false).await? {
+        if let Err(refused) = found(&mut write, user, authority, |_| false).await? {
             return write.refused(refused).await;
         }
         // All else goes with the user, by its foreign key.
@@ -217,12 +229,13 @@ impl Accounts for SqliteStore {
     }
 }
 
-/// A user who is written to; what speaks against it.
+/// A user who is written to; what speaks against it. Whether the user stays one who may do
+/// everything follows from the roles that allow it.
 async fn found(
     write: &mut Write<'_>,
     user: UserId,
-    held: Option<&[RoleId]>,
-    stays: bool,
+    authority: Option<Authority>,
+    stays: impl FnOnce(&[RoleId]) -> bool,
 ) -> Result<Result<User, UserWrite>, StoreError> {
     let row: Option<UserRow> = query_as(BY_ID)
         .bind(user.uuid())
@@ -233,12 +246,24 @@ async fn found(
         return Ok(Err(UserWrite::Moved));
     };
     let before = User::try_from(row)?;
-    let has_other = query_scalar(HAS_OTHER)
+    let moved = match authority {
+        None => false,
+        Some(decided) => write.authority().await? != decided,
+    };
+    let administering: Vec<Uuid> =
+        query_scalar("SELECT id FROM administrative_roles WHERE administering")
+            .fetch_all(write.on())
+            .await
+            .map_err(store_error)?;
+    let administering: Vec<_> = administering.into_iter().map(RoleId::from_uuid).collect();
+    let has_other: bool = query_scalar(HAS_OTHER)
         .bind(user.uuid())
         .fetch_one(write.on())
         .await
         .map_err(store_error)?;
-    Ok(match UserWrite::refused(&before, held, stays, has_other) {
+    let administers = before.holds_one_of(&administering);
+    let refused = UserWrite::refused(moved, administers, stays(&administering), || has_other);
+    Ok(match refused {
         None => Ok(before),
         Some(refused) => Err(refused),
     })

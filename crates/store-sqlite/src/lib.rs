@@ -13,6 +13,7 @@ mod identity_providers;
 mod lists;
 mod providers;
 mod pushes;
+mod roles;
 mod second_factors;
 mod settings;
 mod tokens;

@@ -2,115 +2,140 @@
 
 use sqlx::types::Json;
 use sqlx::{FromRow, Sqlite, Transaction, query_as, query_scalar};
-use vestibule_engine::{MfaProvider, User};
+use vestibule_engine::privilege::Scope;
+use vestibule_engine::{MfaProvider, Role, User};
 use vestibule_store::{ListOrder, ListQuery, Listing, SeedSummary, StoreError};
 
 use crate::SqliteStore;
 use crate::error::store_error;
-use vestibule_store_sql::{ProviderRow, SeedRow, UserRow, provider_columns, user_columns, window};
+use vestibule_store_sql::{
+    ProviderRow, RoleRow, SeedRow, UserRow, provider_columns, role_columns, user_columns, window,
+};
 
-/// Objects in whose searchable text each of a JSON array of texts occurs.
-macro_rules! matching {
-    ($alias:literal) => {
-        concat!(
-            "NOT EXISTS (SELECT 1 FROM json_each(?1) WHERE instr(",
-            $alias,
-            ".search, value) = 0)"
-        )
+/// What a query leaves of a table or alias `o`: its parts occur in the searchable text, its filters
+/// in their fields, and a scope has the id or a tag.
+macro_rules! restricted {
+    () => {
+        " NOT EXISTS (SELECT 1 FROM json_each(?1) WHERE instr(o.search, value) = 0)
+        AND NOT EXISTS (SELECT 1 FROM json_each(?2) AS filter WHERE coalesce(instr(
+            (SELECT value FROM json_each(o.fields) WHERE key = filter.value ->> 0),
+            filter.value ->> 1), 0) = 0)
+        AND (?3 IS NULL
+            OR o.id IN (SELECT unhex(replace(value, '-', '')) FROM json_each(?3))
+            OR EXISTS (SELECT 1 FROM json_each(o.tags) AS tag
+                WHERE tag.value IN (SELECT value FROM json_each(?4))))"
     };
 }
 
-/// A page of objects, in one order.
+/// A part of an unrestricted list. The index alone finds the place; only the rows of the page are
+/// read.
 macro_rules! page {
-    ($alias:literal, $columns:expr, $from:expr, $order:literal) => {
+    ($columns:expr, $from:expr, $where:expr, $order:literal) => {
         concat!(
-            "SELECT ",
-            $columns,
-            " ",
+            "WITH page AS MATERIALIZED (SELECT o.id FROM ",
             $from,
-            matching!($alias),
+            $where,
             " ORDER BY ",
-            $alias,
-            ".",
             $order,
-            ", ",
-            $alias,
-            ".id LIMIT ?2 OFFSET ?3"
-        )
-    };
-    ($alias:literal, $columns:expr, $from:expr, $order:literal DESC) => {
-        concat!(
-            "SELECT ",
+            " LIMIT ?1 OFFSET ?2) SELECT ",
             $columns,
-            " ",
+            " FROM ",
             $from,
-            matching!($alias),
-            " ORDER BY ",
-            $alias,
-            ".",
-            $order,
-            " DESC, ",
-            $alias,
-            ".id DESC LIMIT ?2 OFFSET ?3"
+            " JOIN page ON page.id = o.id ORDER BY ",
+            $order
         )
     };
 }
 
-/// A page of objects, in the order of a query.
-macro_rules! page_in_order_of {
-    ($query:expr, $alias:literal, $columns:expr, $from:expr) => {
+/// A part of what a query leaves of a list.
+macro_rules! restricted_page {
+    ($columns:expr, $from:expr, $where:expr, $order:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM ",
+            $from,
+            $where,
+            " AND ",
+            restricted!(),
+            " ORDER BY ",
+            $order,
+            " LIMIT ?5 OFFSET ?6"
+        )
+    };
+}
+
+/// A statement in every order, as one of these macros makes it.
+macro_rules! ordered {
+    ($query:expr, $page:ident, $columns:expr, $from:expr, $where:expr) => {
         match ($query.order, $query.descending) {
-            (ListOrder::Name, false) => page!($alias, $columns, $from, "name_key"),
-            (ListOrder::Name, true) => page!($alias, $columns, $from, "name_key" DESC),
-            (ListOrder::Created, false) => page!($alias, $columns, $from, "created"),
-            (ListOrder::Created, true) => page!($alias, $columns, $from, "created" DESC),
-            (ListOrder::Updated, false) => page!($alias, $columns, $from, "updated"),
-            (ListOrder::Updated, true) => page!($alias, $columns, $from, "updated" DESC),
+            (ListOrder::Name, false) => $page!($columns, $from, $where, "o.name_key, o.id"),
+            (ListOrder::Name, true) => {
+                $page!($columns, $from, $where, "o.name_key DESC, o.id DESC")
+            }
+            (ListOrder::Created, false) => $page!($columns, $from, $where, "o.created, o.id"),
+            (ListOrder::Created, true) => {
+                $page!($columns, $from, $where, "o.created DESC, o.id DESC")
+            }
+            (ListOrder::Updated, false) => $page!($columns, $from, $where, "o.updated, o.id"),
+            (ListOrder::Updated, true) => {
+                $page!($columns, $from, $where, "o.updated DESC, o.id DESC")
+            }
         }
     };
 }
 
-/// Users with a seed.
-macro_rules! seeded {
-    () => {
-        "FROM second_factors f JOIN users u ON u.id = f.user_id WHERE f.seed_id IS NOT NULL"
+/// The statements of a list: count all, count what is left, a page of all, a page of what is left.
+struct Statements {
+    all: &'static str,
+    left: &'static str,
+    page: &'static str,
+    left_page: &'static str,
+}
+
+macro_rules! statements {
+    ($query:expr, $columns:expr, $from:expr, $where:expr) => {
+        Statements {
+            all: concat!("SELECT count(*) FROM ", $from, $where),
+            left: concat!(
+                "SELECT count(*) FROM ",
+                $from,
+                $where,
+                " AND ",
+                restricted!()
+            ),
+            page: ordered!($query, page, $columns, $from, $where),
+            left_page: ordered!($query, restricted_page, $columns, $from, $where),
+        }
     };
 }
 
-const ALL_USERS: &str = "SELECT count(*) FROM users";
-const MATCHING_USERS: &str = concat!("SELECT count(*) FROM users u WHERE ", matching!("u"));
-const ALL_PROVIDERS: &str = "SELECT count(*) FROM mfa_providers";
-const MATCHING_PROVIDERS: &str = concat!(
-    "SELECT count(*) FROM mfa_providers p WHERE ",
-    matching!("p")
-);
-const ALL_SEEDS: &str = "SELECT count(*) FROM second_factors WHERE seed_id IS NOT NULL";
-const MATCHING_SEEDS: &str = concat!("SELECT count(*) ", seeded!(), " AND ", matching!("u"));
-
-/// The row of an item; the rest of what differs is in the statements.
-type Rows<'a> = Transaction<'a, Sqlite>;
-
 impl SqliteStore {
     pub(crate) async fn list_users(&self, query: &ListQuery) -> Result<Listing<User>, StoreError> {
-        let page = page_in_order_of!(query, "u", user_columns!(), "FROM users u WHERE ");
-        self.list::<UserRow, User>(query, [ALL_USERS, MATCHING_USERS, page])
-            .await
+        let statements = statements!(query, user_columns!(o), "users o", " WHERE 1");
+        self.list::<UserRow, User>(query, &statements).await
     }
 
     pub(crate) async fn list_providers(
         &self,
         query: &ListQuery,
     ) -> Result<Listing<MfaProvider>, StoreError> {
-        let page = page_in_order_of!(
-            query,
-            "p",
-            provider_columns!(),
-            "FROM mfa_providers p WHERE "
-        );
-        self.list::<ProviderRow, MfaProvider>(query, [ALL_PROVIDERS, MATCHING_PROVIDERS, page])
+        let statements = statements!(query, provider_columns!(o), "mfa_providers o", " WHERE 1");
+        self.list::<ProviderRow, MfaProvider>(query, &statements)
             .await
     }
 
+    pub(crate) async fn list_roles(&self, query: &ListQuery) -> Result<Listing<Role>, StoreError> {
+        let statements = statements!(
+            query,
+            role_columns!(o),
+            "administrative_roles o",
+            " WHERE 1"
+        );
+        self.list::<RoleRow, Role>(query, &statements).await
+    }
+
+    /// Users with a seed, ordered by the user's name.
     pub(crate) async fn list_seeds(
         &self,
         query: &ListQuery,
@@ -119,13 +144,13 @@ impl SqliteStore {
             order: ListOrder::Name,
             ..query.clone()
         };
-        let page = page_in_order_of!(
+        let statements = statements!(
             by_name,
-            "u",
-            "u.id, u.name, f.verified",
-            concat!(seeded!(), " AND ")
+            "o.id, o.name, f.verified",
+            "second_factors f JOIN users o ON o.id = f.user_id",
+            " WHERE f.seed_id IS NOT NULL"
         );
-        self.list::<SeedRow, SeedSummary>(query, [ALL_SEEDS, MATCHING_SEEDS, page])
+        self.list::<SeedRow, SeedSummary>(&by_name, &statements)
             .await
     }
 
@@ -133,49 +158,116 @@ impl SqliteStore {
     async fn list<R, T>(
         &self,
         query: &ListQuery,
-        [all, matching, page]: [&'static str; 3],
+        statements: &Statements,
     ) -> Result<Listing<T>, StoreError>
     where
         R: for<'r> FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
         T: TryFrom<R, Error = StoreError>,
     {
-        let queries = Json(&query.queries);
         let mut read: Rows<'_> = self.reads()?.begin().await.map_err(store_error)?;
-        let total = count(&mut read, all, None).await?;
-        let matching = if query.queries.is_empty() {
-            total
+        let (rows, matching, total) = if query.is_unrestricted() {
+            let total: i64 = query_scalar(statements.all)
+                .fetch_one(&mut *read)
+                .await
+                .map_err(store_error)?;
+            let (offset, limit) = window(query.range);
+            let rows: Vec<R> = query_as(statements.page)
+                .bind(limit)
+                .bind(offset)
+                .fetch_all(&mut *read)
+                .await
+                .map_err(store_error)?;
+            (rows, total, total)
         } else {
-            count(&mut read, matching, Some(queries)).await?
+            let visible = Restriction::to_scope(query);
+            let total = visible.count(&mut read, statements.left).await?;
+            let left = Restriction::of(query);
+            let matching = left.count(&mut read, statements.left).await?;
+            let rows = left.page(&mut read, statements.left_page, query).await?;
+            (rows, matching, total)
         };
-        let (offset, limit) = window(query.range);
-        let rows: Vec<R> = query_as(page)
-            .bind(queries)
-            .bind(limit)
-            .bind(offset)
-            .fetch_all(&mut *read)
-            .await
-            .map_err(store_error)?;
         read.rollback().await.map_err(store_error)?;
         Ok(Listing {
             items: rows
                 .into_iter()
                 .map(T::try_from)
                 .collect::<Result<_, _>>()?,
-            matching,
-            total,
+            matching: matching.unsigned_abs(),
+            total: total.unsigned_abs(),
         })
     }
 }
 
-async fn count(
-    read: &mut Rows<'_>,
-    statement: &'static str,
-    queries: Option<Json<&Vec<String>>>,
-) -> Result<u64, StoreError> {
-    let mut count = query_scalar::<_, i64>(statement);
-    if let Some(queries) = queries {
-        count = count.bind(queries);
+/// A transaction whose statements all see one moment.
+type Rows<'a> = Transaction<'a, Sqlite>;
+
+/// What a query asks for, as the statements take it.
+struct Restriction<'q> {
+    queries: Json<&'q [String]>,
+    filters: Json<Vec<(&'static str, &'q str)>>,
+    /// None when everything may be seen.
+    ids: Option<Json<Vec<String>>>,
+    tags: Option<Json<&'q [String]>>,
+}
+
+impl<'q> Restriction<'q> {
+    /// All that may be seen, whatever is asked for.
+    fn to_scope(query: &'q ListQuery) -> Self {
+        let (ids, tags) = match &query.scope {
+            None | Some(Scope::All) => (None, None),
+            Some(Scope::Some { ids, tags }) => {
+                let ids = ids.iter().map(ToString::to_string);
+                (Some(Json(ids.collect())), Some(Json(tags.as_slice())))
+            }
+        };
+        Self {
+            queries: Json(&[]),
+            filters: Json(Vec::new()),
+            ids,
+            tags,
+        }
     }
-    let count = count.fetch_one(&mut **read).await.map_err(store_error)?;
-    Ok(count.unsigned_abs())
+
+    fn of(query: &'q ListQuery) -> Self {
+        let filters = query.filters.iter();
+        let filters = filters.map(|filter| (filter.field, filter.text.as_str()));
+        Self {
+            queries: Json(&query.queries),
+            filters: Json(filters.collect()),
+            ..Self::to_scope(query)
+        }
+    }
+
+    async fn count(&self, read: &mut Rows<'_>, statement: &'static str) -> Result<i64, StoreError> {
+        query_scalar(statement)
+            .bind(self.queries)
+            .bind(&self.filters)
+            .bind(&self.ids)
+            .bind(self.tags)
+            .fetch_one(&mut **read)
+            .await
+            .map_err(store_error)
+    }
+
+    async fn page<R>(
+        &self,
+        read: &mut Rows<'_>,
+        statement: &'static str,
+        query: &ListQuery,
+    ) -> Result<Vec<R>, StoreError>
+    where
+        R: for<'r> FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
+    {
+        let (offset, limit) = window(query.range);
+        query_as(statement)
+            .bind(self.queries)
+            .bind(&self.filters)
+            .bind(&self.ids)
+            .bind(self.tags)
+            .bind(limit)
+            .bind(offset)
+            .fetch_all(&mut **read)
+            .await
+            .map_err(store_error)
+    }
 }

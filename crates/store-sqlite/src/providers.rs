@@ -21,21 +21,21 @@ const BY_ID: &str = concat!(
 
 const ADD: &str = "
     INSERT INTO mfa_providers (id, revision, name, name_key, notes, tags, input_type, kind,
-        created, updated, search, hostnames, port, protocol, mode, timeout, use_user_password,
+        created, updated, search, fields, hostnames, port, protocol, mode, timeout, use_user_password,
         require_message_authenticator, nas_identifier, source_address, status_server,
         shared_secret_key_id, shared_secret_sealed, challenge_secret_key_id,
         challenge_secret_sealed)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-        ?20, ?21, ?22, ?23, ?24, ?25)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+        ?21, ?22, ?23, ?24, ?25, ?26)
     ON CONFLICT DO NOTHING";
 
 const REPLACE: &str = "
     UPDATE mfa_providers SET revision = ?2, name = ?3, name_key = ?4, notes = ?5, tags = ?6,
-        input_type = ?7, kind = ?8, updated = ?10, search = ?11, hostnames = ?12, port = ?13,
-        protocol = ?14, mode = ?15, timeout = ?16, use_user_password = ?17,
-        require_message_authenticator = ?18, nas_identifier = ?19, source_address = ?20,
-        status_server = ?21, shared_secret_key_id = ?22, shared_secret_sealed = ?23,
-        challenge_secret_key_id = ?24, challenge_secret_sealed = ?25
+        input_type = ?7, kind = ?8, updated = ?10, search = ?11, fields = ?12, hostnames = ?13, port = ?14,
+        protocol = ?15, mode = ?16, timeout = ?17, use_user_password = ?18,
+        require_message_authenticator = ?19, nas_identifier = ?20, source_address = ?21,
+        status_server = ?22, shared_secret_key_id = ?23, shared_secret_sealed = ?24,
+        challenge_secret_key_id = ?25, challenge_secret_sealed = ?26
     WHERE id = ?1 AND revision = ?2 - 1 AND ?9 IS NOT NULL";
 
 const REMOVE: &str = "

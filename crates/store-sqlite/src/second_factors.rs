@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::{query, query_scalar};
 use vestibule_engine::{GuessBudget, NewToken, SessionId, Timestamp, TokenHash, UserId};
 use vestibule_store::{
-    Claim, FactorReset, Finish, ListQuery, Listing, ProposedSeed, Redeeming, Redemption,
+    Authority, Claim, FactorReset, Finish, ListQuery, Listing, ProposedSeed, Redeeming, Redemption,
     SecondFactors, SeedSummary, Settlement, StoreError, Swap,
 };
 
@@ -182,8 +182,17 @@ impl SecondFactors for SqliteStore {
         Ok(Redeeming::Fresh(redemption.acceptance.dangerous_redeemed()))
     }
 
-    async fn reset_factor(&self, user: UserId) -> Result<FactorReset, StoreError> {
+    async fn reset_factor(
+        &self,
+        user: UserId,
+        authority: Option<Authority>,
+    ) -> Result<FactorReset, StoreError> {
         let mut write = self.write().await?;
+        if let Some(decided) = authority
+            && write.authority().await? != decided
+        {
+            return write.refused(FactorReset::Moved).await;
+        }
         let seed: Option<bool> =
             query_scalar("SELECT seed_id IS NOT NULL FROM second_factors WHERE user_id = ?1")
                 .bind(user.uuid())

@@ -17,7 +17,11 @@ const BEARER: &str = concat!(
         f.seed_key_id, f.seed_sealed, f.verified, f.last_step, f.shown_to, f.seed_created,
         p.id AS provider, p.revision AS provider_revision, t.dialogue_key_id, t.dialogue_sealed,
         EXISTS (SELECT 1 FROM admin_mfa_exemptions e WHERE e.user_id = u.id) AS listed,
-        d.last_completed AS device_completed
+        d.last_completed AS device_completed, (SELECT revision FROM authority) AS authority,
+        CASE WHEN u.roles <> '[]' THEN (
+            SELECT json_group_array(json(r.privileges)) FROM administrative_roles r
+            WHERE r.id IN (SELECT unhex(replace(value, '-', '')) FROM json_each(u.roles))
+        ) END AS allowed
     FROM tokens t
     JOIN users u ON u.id = t.user_id
     LEFT JOIN second_factors f ON f.user_id = u.id

@@ -21,6 +21,7 @@ pub mod finish;
 pub mod first_factors;
 pub mod identity_providers;
 pub mod keys;
+pub mod list_filters;
 pub mod lists;
 pub mod provider_lists;
 pub mod providers;
@@ -28,6 +29,7 @@ pub mod pushes;
 pub mod races;
 pub mod redemption_races;
 pub mod redemptions;
+pub mod roles;
 pub mod second_factors;
 pub mod session_starts;
 pub mod settings;
@@ -74,11 +76,23 @@ macro_rules! store_contract {
             user_changes: {
                 a_user_is_replaced_as_a_whole
                 a_replacement_ends_sessions
-                a_write_rests_on_the_roles
+                a_write_rests_on_the_authority
                 a_replacement_takes_no_name
                 another_name_ends_an_exemption
                 one_who_may_do_everything_stays
                 of_all_who_may_do_everything_one_stays
+            }
+            roles: {
+                the_built_in_roles_are_there
+                a_role_is_read_back
+                a_role_is_replaced_and_removed
+                roles_of_one_name_exclude_each_other
+                a_write_to_a_role_rests_on_the_authority
+                a_role_that_is_held_stays
+                a_role_that_is_needed_stays
+                of_two_who_may_do_everything_one_stays
+                of_a_role_and_who_is_made_with_it_one_is_refused
+                a_bearer_may_do_what_the_roles_allow
             }
             account_changes: {
                 a_new_password_ends_sessions_and_failures
@@ -200,6 +214,12 @@ macro_rules! store_contract {
                 wildcards_mean_themselves
                 users_are_found_by_everything_that_names_them
                 seeds_are_listed_by_the_name_of_the_user
+            }
+            list_filters: {
+                every_filter_must_hold
+                a_scope_shows_and_counts_what_it_holds
+                seeds_are_filtered_by_their_user
+                a_changed_object_is_found_as_it_is
             }
             keys: {
                 the_first_canary_stays

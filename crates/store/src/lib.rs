@@ -12,6 +12,7 @@
 //! [`contract`] holds the suite that shows it for each store.
 
 mod error;
+mod found;
 mod list;
 mod model;
 mod traits;
@@ -20,15 +21,16 @@ mod traits;
 pub mod contract;
 
 pub use error::StoreError;
-pub use list::{ListOrder, ListQuery, Listing};
+pub use found::Fields;
+pub use list::{Filter, ListOrder, ListQuery, Listing};
 pub use model::{
-    AdminMfa, AdminMfaChange, Bearer, Canary, DeviceLane, DialogueChange, ExemptionEntry,
-    FactorReset, Finish, NewUser, PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed,
-    ProviderVersion, PushStart, Redemption, Sealed, SecondFactor, SeedState, SeedSummary,
-    SessionStart, Settlement, StoredProvider, StoredSeed, UserChange, provider_search_text,
-    search_text,
+    AdminMfa, AdminMfaChange, Authority, Bearer, Canary, DeviceLane, DialogueChange,
+    ExemptionEntry, FactorReset, Finish, Holdings, NewUser, PasswordFailure, PasswordHash,
+    PasswordStanding, ProposedSeed, ProviderVersion, PushStart, Redemption, Sealed, SecondFactor,
+    SeedState, SeedSummary, SessionStart, Settlement, StoredProvider, StoredSeed, UserChange,
 };
 pub use traits::{
     Accounts, Claim, Creation, FirstFactors, Health, IdentityProviders, Keys, MfaProviders, Pushes,
-    Redeeming, Removal, Replacement, SecondFactors, Settings, Store, Swap, Tokens, UserWrite,
+    Redeeming, Removal, Replacement, RoleWrite, Roles, SecondFactors, Settings, Store, Swap,
+    Tokens, UserWrite,
 };

@@ -4,10 +4,10 @@ use uuid::Uuid;
 use vestibule_engine::attempt::StepToClaim;
 use vestibule_engine::mfa::Exemption;
 use vestibule_engine::password::{Device, Lane, LockoutPolicy};
+use vestibule_engine::privilege::Privileges;
 use vestibule_engine::{
-    Acceptance, DeviceId, DistinguishedName, GuessBudget, MfaProvider, MfaProviderId, NameKey,
-    NewToken, Push, RoleId, SeedId, SessionId, Timestamp, TokenHash, TokenRecord, TotpStep, User,
-    UserId, UserName,
+    Acceptance, DeviceId, GuessBudget, MfaProvider, MfaProviderId, NameKey, NewToken, Push, Role,
+    SeedId, SessionId, Timestamp, TokenHash, TokenRecord, TotpStep, User, UserId, UserName,
 };
 
 /// A password hash in PHC form. It does not print.
@@ -51,6 +51,30 @@ pub struct NewUser {
     pub user: User,
     /// The password; a user without one cannot sign in.
     pub password: Option<PasswordHash>,
+    /// What it rests on that the user may be made with these roles, if on anything.
+    pub authority: Option<Authority>,
+}
+
+/// A revision of who may do what: it grows whenever somebody's roles change, or what holders of a
+/// role may do. Whoever decided over somebody by what they may do decided at an authority.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Authority(pub u64);
+
+/// Roles, as of one moment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Holdings {
+    /// The roles, in the order of their ids.
+    pub roles: Vec<Role>,
+    /// The moment.
+    pub authority: Authority,
+}
+
+impl Holdings {
+    /// What who holds all of the roles may do.
+    pub fn privileges(&self) -> Privileges {
+        let each = self.roles.iter().flat_map(|role| role.privileges.iter());
+        Privileges::new(each.cloned().collect())
+    }
 }
 
 /// A user in the place of one who is there.
@@ -61,8 +85,8 @@ pub struct UserChange {
     pub user: User,
     /// The new password; without one the old one stays.
     pub password: Option<PasswordHash>,
-    /// The roles that the user held when it was decided that this may be done.
-    pub held: Vec<RoleId>,
+    /// What it rests on that this may be done.
+    pub authority: Authority,
 }
 
 impl UserChange {
@@ -132,6 +156,10 @@ pub struct Bearer {
     pub token: TokenRecord,
     /// Its user.
     pub user: User,
+    /// What the user's roles allow.
+    pub privileges: Privileges,
+    /// As of when.
+    pub authority: Authority,
     /// The provider of second factors for administrators, if there is one.
     pub provider: Option<ProviderVersion>,
     /// Whether the settings exempt the user.
@@ -270,6 +298,8 @@ pub enum FactorReset {
     Reset,
     /// There is no such user, or no seed. The budget is full again all the same.
     NoSeed,
+    /// Somebody may do other things than when it was decided; nothing is written.
+    Moved,
 }
 
 /// A seed, as lists show it.
@@ -309,31 +339,4 @@ pub struct AdminMfaChange {
     /// Who is let off: the text as written, and the key of the local user that it names. The
     /// store binds each to the user who bears the name now.
     pub exempted: Vec<(String, Option<NameKey>)>,
-}
-
-/// What a provider can be found by: name, notes, tags and id, in lower case.
-pub fn provider_search_text(provider: &MfaProvider) -> String {
-    let mut text = format!("{}\n{}\n{}", provider.name, provider.notes, provider.id);
-    for tag in &provider.tags {
-        text.push('\n');
-        text.push_str(tag);
-    }
-    text.to_lowercase()
-}
-
-/// What a user can be found by: name, notes, tags, id and distinguished name, in lower case.
-pub fn search_text(user: &User) -> String {
-    let dn = DistinguishedName::local(&user.name);
-    let mut text = format!(
-        "{}\n{}\n{}\n{}",
-        user.name.key().as_str(),
-        user.notes,
-        user.id,
-        dn
-    );
-    for tag in &user.tags {
-        text.push('\n');
-        text.push_str(tag);
-    }
-    text.to_lowercase()
 }

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use vestibule_engine::{
     ClaimedStep, LocalProvider, MfaProvider, MfaProviderId, NameKey, NewToken, Push, PushId,
-    PushOutcome, Redeemed, RoleId, SessionId, Timestamp, TokenHash, User, UserId,
+    PushOutcome, Redeemed, Role, RoleId, SessionId, Timestamp, TokenHash, User, UserId,
 };
 
 use crate::{
-    AdminMfa, AdminMfaChange, Bearer, Canary, FactorReset, Finish, ListQuery, Listing, NewUser,
-    PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed, PushStart, Redemption,
-    SeedSummary, SessionStart, Settlement, StoreError, StoredProvider, UserChange,
+    AdminMfa, AdminMfaChange, Authority, Bearer, Canary, FactorReset, Finish, Holdings, ListQuery,
+    Listing, NewUser, PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed, PushStart,
+    Redemption, SeedSummary, SessionStart, Settlement, StoreError, StoredProvider, UserChange,
 };
 
 /// What became of a compare-and-set.
@@ -60,7 +60,8 @@ pub enum Replacement {
 pub enum UserWrite {
     /// It is as wished.
     Done,
-    /// The user is gone, or does not hold the roles any more that were held; nothing is written.
+    /// The user is gone, or somebody may do other things than when it was decided; nothing is
+    /// written.
     Moved,
     /// Another one has the name, in some spelling; nothing is written.
     NameTaken,
@@ -69,23 +70,42 @@ pub enum UserWrite {
 }
 
 impl UserWrite {
-    /// What speaks against a write to a user: that it was decided on other roles than the user
-    /// has, or that somebody who may do everything is needed and does not stay one, as there is no
+    /// What speaks against a write to a user who is there: that it was decided at another
+    /// authority, or that the user may do everything, is not to stay one who may, and there is no
     /// other.
     pub fn refused(
-        user: &User,
-        held: Option<&[RoleId]>,
+        moved: bool,
+        administers: bool,
         stays: bool,
-        has_other: bool,
+        has_other: impl FnOnce() -> bool,
     ) -> Option<Self> {
-        if held.is_some_and(|held| held != user.roles) {
+        if moved {
             Some(Self::Moved)
-        } else if user.may_do_everything() && !stays && !has_other {
+        } else if administers && !stays && !has_other() {
             Some(Self::LastAdministrator)
         } else {
             None
         }
     }
+}
+
+/// What became of a write to a role.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum RoleWrite {
+    /// It is as wished.
+    Done,
+    /// The role is gone, or somebody may do other things than when it was decided; nothing is
+    /// written.
+    Moved,
+    /// Another one has the id; nothing is written.
+    IdTaken,
+    /// Another one has the name, in some spelling; nothing is written.
+    NameTaken,
+    /// A user holds it; nothing is written.
+    InUse,
+    /// No enabled user would be left who may do everything; nothing is written.
+    LastAdministrator,
 }
 
 /// What became of an object to be deleted.
@@ -110,6 +130,8 @@ pub enum Creation {
     IdTaken,
     /// Another one has its name, in some spelling.
     NameTaken,
+    /// Somebody may do other things than when it was decided.
+    Moved,
 }
 
 /// Everything that the service asks.
@@ -121,6 +143,7 @@ pub trait Store:
     + Keys
     + MfaProviders
     + Pushes
+    + Roles
     + SecondFactors
     + Settings
     + Tokens
@@ -135,6 +158,7 @@ impl<T> Store for T where
         + Keys
         + MfaProviders
         + Pushes
+        + Roles
         + SecondFactors
         + Settings
         + Tokens
@@ -199,8 +223,12 @@ pub trait SecondFactors: Send + Sync {
     async fn redeem(&self, redemption: &Redemption) -> Result<Redeeming, StoreError>;
 
     /// Deletes a user's seed, makes the budget full again and ends the user's partial tokens; the
-    /// revision grows, and never starts again.
-    async fn reset_factor(&self, user: UserId) -> Result<FactorReset, StoreError>;
+    /// revision grows, and never starts again. It rests on an authority, or on none.
+    async fn reset_factor(
+        &self,
+        user: UserId,
+        authority: Option<Authority>,
+    ) -> Result<FactorReset, StoreError>;
 
     /// Users with a seed. Ordered by the user's name, whatever the order asked for.
     async fn seeds(&self, query: &ListQuery) -> Result<Listing<SeedSummary>, StoreError>;
@@ -285,6 +313,33 @@ pub trait Tokens: Send + Sync {
     async fn remove_expired(&self, now: Timestamp, most: u32) -> Result<u64, StoreError>;
 }
 
+/// Administrative roles. The two that are built in are there from the beginning.
+#[async_trait]
+pub trait Roles: Send + Sync {
+    /// A role.
+    async fn role(&self, id: RoleId) -> Result<Option<Role>, StoreError>;
+
+    /// Roles.
+    async fn roles(&self, query: &ListQuery) -> Result<Listing<Role>, StoreError>;
+
+    /// Those of these roles that there are, and the authority, as of one moment.
+    async fn holdings(&self, roles: &[RoleId]) -> Result<Holdings, StoreError>;
+
+    /// Makes a role.
+    async fn add_role(&self, role: &Role, authority: Authority) -> Result<RoleWrite, StoreError>;
+
+    /// Puts a role in the place of the one with the id; when it was made stays. The authority
+    /// grows.
+    async fn replace_role(
+        &self,
+        role: &Role,
+        authority: Authority,
+    ) -> Result<RoleWrite, StoreError>;
+
+    /// Deletes a role that nobody holds. The authority grows.
+    async fn remove_role(&self, id: RoleId, authority: Authority) -> Result<RoleWrite, StoreError>;
+}
+
 /// Users.
 #[async_trait]
 pub trait Accounts: Send + Sync {
@@ -305,7 +360,7 @@ pub trait Accounts: Send + Sync {
 
     /// Puts a user in the place of the one with the id. A new password, and to be disabled, end all
     /// of the user's sessions; a new password also ends the failures of the devices. Who gets
-    /// another name is exempt by it no longer.
+    /// another name is exempt by it no longer. With other roles the authority grows.
     async fn replace_user(&self, change: &UserChange) -> Result<UserWrite, StoreError>;
 
     /// Changes a user's password, which ends all of the user's sessions, the failures of the
@@ -337,12 +392,12 @@ pub trait Accounts: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Deletes a user with everything that is the user's, if the roles are still those that the
-    /// user `held`, or whatever they are; an exemption by name then exempts nobody.
+    /// Deletes a user with everything that is the user's; an exemption by name then exempts nobody.
+    /// It rests on an authority, or on none.
     async fn remove_user(
         &self,
         user: UserId,
-        held: Option<&[RoleId]>,
+        authority: Option<Authority>,
     ) -> Result<UserWrite, StoreError>;
 }
 

@@ -28,7 +28,10 @@ pub use provider::{
     IdentityProviderName, IdentityProviderNames, IdentityProviderType, MfaProvider,
     MfaProviderInput, MfaProviderTestResult, RadiusSettings,
 };
-pub use role::{TypeTarget, TypeTargetMap};
+pub use role::{
+    AdministrativeRole, AdministrativeRoleInput, PrivilegeInput, ScopeInput, TypeTarget,
+    TypeTargetMap,
+};
 pub use second_factor::{FinishOtp, InitializeOtp, InitializeOtpResponse, InputType};
 pub use seed::{Fido2Device, OtpSeed};
 pub use settings::{AdminMfaSettings, AdminMfaSettingsInput};

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use vestibule_engine::privilege::{PrivilegeType, Target};
-use vestibule_service::AdminMfaUpdate;
+use vestibule_service::{AdminMfaUpdate, Caller};
 use vestibule_wire as wire;
 
 use crate::App;
@@ -27,9 +27,9 @@ pub(super) async fn put(
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<StatusCode> {
-    let privilege = (PrivilegeType::Edit, Target::GlobalSetting);
+    let allowed = |caller: &Caller| caller.must(PrivilegeType::Edit, Target::GlobalSetting);
     let (caller, input): (_, wire::AdminMfaSettingsInput) =
-        admit(&app, &token, privilege, body).await?;
+        admit(&app, &token, allowed, body).await?;
     let update = AdminMfaUpdate {
         provider: input.provider_id,
         exempted: input.exempted_users.unwrap_or_default(),

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use vestibule_engine::privilege::{PrivilegeType, Target};
+use vestibule_engine::privilege::{PrivilegeType, Reach, Target};
 use vestibule_service::{Listing, Missing, ServiceError};
 use vestibule_wire as wire;
 
@@ -12,20 +12,22 @@ use crate::bearer::BearerToken;
 use crate::error::ApiResult;
 use crate::list::ListRequest;
 
+/// What the list can be filtered by.
+const FIELDS: [&str; 3] = ["userDistinguishedName", "username", "providerName"];
+
 pub(super) async fn list(
     State(app): State<App>,
     BearerToken(token): BearerToken,
     RawQuery(query): RawQuery,
 ) -> ApiResult<Json<wire::List<wire::Fido2Device>>> {
     let caller = app.service.caller(&token).await?;
-    caller.must(PrivilegeType::View, Target::Fido2Device)?;
-    let request = ListRequest::read(query.as_deref()).by_name_only();
-    let none = Listing {
-        items: Vec::new(),
-        matching: 0,
-        total: 0,
-    };
-    Ok(Json(request.answer(none, "username", |device| device)))
+    caller.may(PrivilegeType::View, Target::Fido2Device)?;
+    let request = ListRequest::read(query.as_deref(), &FIELDS).by_name_only();
+    Ok(Json(request.answer(
+        Listing::empty(),
+        "username",
+        |device| device,
+    )))
 }
 
 pub(super) async fn delete(
@@ -33,6 +35,10 @@ pub(super) async fn delete(
     BearerToken(token): BearerToken,
 ) -> ApiResult<StatusCode> {
     let caller = app.service.caller(&token).await?;
-    caller.must(PrivilegeType::Delete, Target::Fido2Device)?;
-    Err(ServiceError::NotFound(Missing::Fido2Device).into())
+    Err(
+        match caller.may(PrivilegeType::Delete, Target::Fido2Device)? {
+            Reach::Everything => ServiceError::NotFound(Missing::Fido2Device).into(),
+            Reach::Within(_) | Reach::Nothing => ServiceError::Forbidden.into(),
+        },
+    )
 }

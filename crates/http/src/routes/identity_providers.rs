@@ -3,8 +3,9 @@
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
+use vestibule_engine::LocalProvider;
 use vestibule_engine::privilege::{PrivilegeType, Target};
-use vestibule_service::{ClaimMapping, IdentityProviderDraft};
+use vestibule_service::{Caller, ClaimMapping, IdentityProviderDraft};
 use vestibule_wire as wire;
 
 use crate::App;
@@ -15,13 +16,16 @@ use crate::error::ApiResult;
 use crate::list::ListRequest;
 use crate::path::PathText;
 
+/// What the list can be filtered by.
+const FIELDS: [&str; 4] = ["id", "name", "notes", "tags"];
+
 pub(super) async fn list(
     State(app): State<App>,
     BearerToken(token): BearerToken,
     RawQuery(query): RawQuery,
 ) -> ApiResult<Json<wire::List<wire::IdentityProvider>>> {
     let caller = app.service.caller(&token).await?;
-    let request = ListRequest::read(query.as_deref());
+    let request = ListRequest::read(query.as_deref(), &FIELDS);
     let service = &app.service;
     let listing = service.identity_providers(&caller, &request.query).await?;
     Ok(Json(request.answer(
@@ -47,8 +51,8 @@ pub(super) async fn add(
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::IdentityProvider>> {
-    let privilege = (PrivilegeType::Create, Target::IdentityProvider);
-    let (caller, input) = admit(&app, &token, privilege, body).await?;
+    let allowed = |caller: &Caller| caller.may(PrivilegeType::Create, Target::IdentityProvider);
+    let (caller, input) = admit(&app, &token, allowed, body).await?;
     let provider = app.service.add_identity_provider(&caller, &draft(input))?;
     Ok(Json(convert::identity_provider(provider)))
 }
@@ -59,8 +63,8 @@ pub(super) async fn put(
     PathText(id): PathText,
     body: RawBody,
 ) -> ApiResult<Json<wire::IdentityProvider>> {
-    let privilege = (PrivilegeType::Edit, Target::IdentityProvider);
-    let (caller, input) = admit(&app, &token, privilege, body).await?;
+    let allowed = Caller::may_change::<LocalProvider>;
+    let (caller, input) = admit(&app, &token, allowed, body).await?;
     let (id, draft) = (id.unwrap_or_default(), draft(input));
     let replaced = app.service.replace_identity_provider(&caller, &id, &draft);
     Ok(Json(convert::identity_provider(replaced.await?)))
@@ -73,7 +77,7 @@ pub(super) async fn delete(
 ) -> ApiResult<StatusCode> {
     let caller = app.service.caller(&token).await?;
     let id = id.unwrap_or_default();
-    app.service.remove_identity_provider(&caller, &id)?;
+    app.service.remove_identity_provider(&caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -5,8 +5,8 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use vestibule_engine::invalid::Fields;
 use vestibule_engine::privilege::{PrivilegeType, Target};
-use vestibule_engine::{Timestamp, Token};
-use vestibule_service::UserDraft;
+use vestibule_engine::{Timestamp, Token, User};
+use vestibule_service::{Caller, UserDraft};
 use vestibule_wire as wire;
 
 use crate::App;
@@ -17,13 +17,26 @@ use crate::error::ApiResult;
 use crate::list::ListRequest;
 use crate::path::PathText;
 
+/// What the list can be filtered by.
+const FIELDS: [&str; 9] = [
+    "id",
+    "name",
+    "notes",
+    "tags",
+    "firstName",
+    "lastName",
+    "email",
+    "phone",
+    "disabled",
+];
+
 pub(super) async fn list(
     State(app): State<App>,
     BearerToken(token): BearerToken,
     RawQuery(query): RawQuery,
 ) -> ApiResult<Json<wire::List<wire::LocalUser>>> {
     let caller = app.service.caller(&token).await?;
-    let request = ListRequest::read(query.as_deref());
+    let request = ListRequest::read(query.as_deref(), &FIELDS);
     let listing = app.service.users(&caller, &request.query).await?;
     Ok(Json(request.answer(listing, "name", convert::local_user)))
 }
@@ -43,8 +56,8 @@ pub(super) async fn add(
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::LocalUser>> {
-    let privilege = (PrivilegeType::Create, Target::LocalUser);
-    let (caller, input) = admit(&app, &token, privilege, body).await?;
+    let allowed = |caller: &Caller| caller.may(PrivilegeType::Create, Target::LocalUser);
+    let (caller, input) = admit(&app, &token, allowed, body).await?;
     let (draft, fields) = draft(input);
     let user = app.service.add_user(&caller, draft, fields).await?;
     Ok(Json(convert::local_user(user)))
@@ -75,8 +88,7 @@ async fn replace(
     path: Option<&str>,
     body: RawBody,
 ) -> ApiResult<Json<wire::LocalUser>> {
-    let privilege = (PrivilegeType::Edit, Target::LocalUser);
-    let (caller, input) = admit(app, token, privilege, body).await?;
+    let (caller, input) = admit(app, token, Caller::may_change::<User>, body).await?;
     let (draft, fields) = draft(input);
     let replaced = app
         .service

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use vestibule_engine::privilege::{PrivilegeType, Target};
-use vestibule_service::MfaProviderDraft;
+use vestibule_engine::{MfaProvider, Token};
+use vestibule_service::{Caller, MfaProviderDraft};
 use vestibule_wire as wire;
 
 use crate::App;
@@ -15,13 +16,24 @@ use crate::error::ApiResult;
 use crate::list::ListRequest;
 use crate::path::PathText;
 
+/// What the list can be filtered by.
+const FIELDS: [&str; 7] = [
+    "id",
+    "name",
+    "notes",
+    "tags",
+    "type",
+    "inputType",
+    "hostnames",
+];
+
 pub(super) async fn list(
     State(app): State<App>,
     BearerToken(token): BearerToken,
     RawQuery(query): RawQuery,
 ) -> ApiResult<Json<wire::List<wire::MfaProvider>>> {
     let caller = app.service.caller(&token).await?;
-    let request = ListRequest::read(query.as_deref());
+    let request = ListRequest::read(query.as_deref(), &FIELDS);
     let listing = app.service.mfa_providers(&caller, &request.query).await?;
     Ok(Json(request.answer(listing, "name", convert::mfa_provider)))
 }
@@ -42,10 +54,10 @@ pub(super) async fn add(
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::MfaProvider>> {
-    let privilege = (PrivilegeType::Create, Target::MfaProvider);
-    let (caller, input) = admit(&app, &token, privilege, body).await?;
+    let allowed = |caller: &Caller| caller.may(PrivilegeType::Create, Target::MfaProvider);
+    let (caller, input) = admit(&app, &token, allowed, body).await?;
     let draft = draft(input);
-    let provider = app.service.add_mfa_provider(&caller, &draft).await?;
+    let provider = app.service.add_mfa_provider(&caller, draft).await?;
     Ok(Json(convert::mfa_provider(provider)))
 }
 
@@ -70,12 +82,12 @@ pub(super) async fn put_by_body(
 
 async fn replace(
     app: &App,
-    token: &vestibule_engine::Token,
+    token: &Token,
     path: Option<&str>,
     body: RawBody,
 ) -> ApiResult<Json<wire::MfaProvider>> {
-    let privilege = (PrivilegeType::Edit, Target::MfaProvider);
-    let (caller, input) = admit(app, token, privilege, body).await?;
+    let allowed = Caller::may_change::<MfaProvider>;
+    let (caller, input) = admit(app, token, allowed, body).await?;
     let (service, draft) = (&app.service, draft(input));
     let provider = service.replace_mfa_provider(&caller, path, &draft).await?;
     Ok(Json(convert::mfa_provider(provider)))
@@ -97,8 +109,8 @@ pub(super) async fn test(
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::MfaProviderTestResult>> {
-    let privilege = (PrivilegeType::Test, Target::MfaProvider);
-    let (caller, input) = admit(&app, &token, privilege, body).await?;
+    let allowed = |caller: &Caller| caller.may(PrivilegeType::Test, Target::MfaProvider);
+    let (caller, input) = admit(&app, &token, allowed, body).await?;
     let (service, draft) = (&app.service, draft(input));
     let found = service.test_mfa_provider(&caller, &draft).await?;
     Ok(Json(wire::MfaProviderTestResult {

@@ -26,11 +26,12 @@ pub(crate) async fn run(command: &SeedsCommand, config: &Config) -> Exit {
 
 async fn reset(named: &Named, store: &dyn Store) -> Result<String, OperatorError> {
     let user = find(store, &named.name).await?;
-    match store.reset_factor(user.id).await? {
+    match store.reset_factor(user.id, None).await? {
         FactorReset::Reset => Ok(format!(
             "Deleted the seed of {}: the next sign-in shows a new one.",
             user.name
         )),
+        FactorReset::Moved => Err(OperatorError::NoSuchUser(user.name.to_string())),
         FactorReset::NoSeed => Ok(format!(
             "{} had no seed: wrong codes are forgotten, and the next sign-in shows a new one.",
             user.name

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use vestibule_engine::privilege::SYSTEM_ADMINISTRATION;
+use vestibule_engine::role::SYSTEM_ADMINISTRATION;
 use vestibule_engine::user::ADMIN;
 use vestibule_engine::{Secret, Timestamp, User};
 use vestibule_service::{

@@ -65,8 +65,6 @@ struct Common {
     input_type: InputType,
 }
 
-/// Longest name, in octets.
-const LONGEST_NAME: usize = 255;
 const RADIUS: &str = "Radius";
 const BUILT_IN: [&str; 2] = ["DefaultTimeBased", "Fido2"];
 
@@ -176,6 +174,17 @@ impl MfaProviderDraft {
         })
     }
 
+    /// Whether nothing but the tags of a provider changes.
+    pub(super) fn only_retags(&self, before: &MfaProvider, after: &MfaProvider) -> bool {
+        let retagged = MfaProvider {
+            tags: after.tags.clone(),
+            updated: after.updated,
+            revision: after.revision,
+            ..before.clone()
+        };
+        self.shared_secret.is_none() && self.challenge_secret.is_none() && *after == retagged
+    }
+
     /// Finds what is wrong with a draft for a provider that is not there, whatever that was.
     ///
     /// # Errors
@@ -212,7 +221,7 @@ impl MfaProviderDraft {
 
     fn common(&self, usual_input: InputType, fields: &mut Fields) -> Option<Common> {
         let name = fields.required("name", self.name.as_deref());
-        let name = name.and_then(|name| fields.check("name", good_name(name)));
+        let name = name.and_then(|name| fields.check("name", labels::good_name(name)));
         let notes = self.notes.as_deref().unwrap_or_default();
         labels::check(notes, &self.tags, fields);
         let input_type = one_of(
@@ -241,22 +250,6 @@ const fn usual_input(kind: &ProviderKind) -> InputType {
 
 fn parse_id(id: &str) -> Result<MfaProviderId, &'static str> {
     id.parse().or(Err("is not a UUID"))
-}
-
-fn good_name(name: &str) -> Result<&str, &'static str> {
-    if name.is_empty() {
-        return Err("may not be empty");
-    }
-    if name.len() > LONGEST_NAME {
-        return Err("may not be longer than 255 bytes");
-    }
-    if name.trim() != name {
-        return Err("may not begin or end with white space");
-    }
-    if name.chars().any(char::is_control) {
-        return Err("may not contain control characters");
-    }
-    Ok(name)
 }
 
 /// The one of `all` that has the name `text`; the usual one if there is no text.

@@ -3,7 +3,6 @@
 use vestibule_engine::identity::MinPasswordLength;
 use vestibule_engine::invalid::Fields;
 use vestibule_engine::password::PasswordFailures;
-use vestibule_engine::privilege::SYSTEM_ADMINISTRATION;
 use vestibule_engine::{FieldErrors, RoleId, Secret, Timestamp, User, UserId, UserName};
 
 use crate::identity_providers::good_new_password;
@@ -67,6 +66,12 @@ const MOST_FAILURES: u32 = 2_147_483_647;
 const LONGEST_FIELD: usize = 1_024;
 
 impl UserDraft {
+    /// The roles that are asked for, as far as these are ids.
+    pub(super) fn role_ids(&self) -> Vec<RoleId> {
+        let asked = self.roles.iter().flatten();
+        asked.filter_map(|id| id.parse().ok()).collect()
+    }
+
     /// The user that was asked for, and the password.
     ///
     /// # Errors
@@ -77,6 +82,7 @@ impl UserDraft {
         purpose: &Purpose,
         now: Timestamp,
         least: MinPasswordLength,
+        known_roles: &[RoleId],
     ) -> Result<Checked, FieldErrors> {
         let own_id = self.id;
         let own_id = own_id.map(|id| fields.check("id", id.parse().or(Err("is not a UUID"))));
@@ -132,7 +138,10 @@ impl UserDraft {
         let has_roles = self.roles.is_some();
         let mut roles = Vec::new();
         for (n, role) in self.roles.iter().flatten().enumerate() {
-            let role = fields.check(format!("administrativeRoles[{n}]"), known_role(role));
+            let role = fields.check(
+                format!("administrativeRoles[{n}]"),
+                known_role(role, known_roles),
+            );
             roles.extend(role.filter(|role| !roles.contains(role)));
         }
         fields.finish(|| {
@@ -164,10 +173,11 @@ impl UserDraft {
     }
 }
 
-fn known_role(id: &str) -> Result<RoleId, &'static str> {
-    match id.parse() {
-        Err(_) => Err("is not a UUID"),
-        Ok(SYSTEM_ADMINISTRATION) => Ok(SYSTEM_ADMINISTRATION),
-        Ok(_) => Err("is not the id of an administrative role"),
+fn known_role(id: &str, known: &[RoleId]) -> Result<RoleId, &'static str> {
+    let id = id.parse().or(Err("is not a UUID"))?;
+    if known.contains(&id) {
+        Ok(id)
+    } else {
+        Err("is not the id of an administrative role")
     }
 }

@@ -94,6 +94,7 @@ impl Site {
         let new = NewUser {
             user: user.clone(),
             password: Some(password.clone()),
+            authority: None,
         };
         assert_eq!(self.store.add_user(&new).await.unwrap(), Creation::Created);
         let (session, device) = (

@@ -182,7 +182,7 @@ pub async fn removing_a_user_removes_all_that_is_the_users(store: Arc<dyn Store>
     assert_eq!(store.seeds(&ListQuery::default()).await.unwrap().total, 1);
     assert!(is_alive(&store, bob.hash(100)).await);
     assert_eq!(
-        store.reset_factor(one.user).await.unwrap(),
+        store.reset_factor(one.user, None).await.unwrap(),
         FactorReset::NoSeed
     );
     let again = store.remove_user(one.user, None).await.unwrap();

@@ -68,7 +68,11 @@ pub(super) fn new_user(n: u64, name: &str) -> NewUser {
         updated: at(0),
     };
     let password = Some(password(user.id));
-    NewUser { user, password }
+    NewUser {
+        user,
+        password,
+        authority: None,
+    }
 }
 
 /// The password that a new user has.

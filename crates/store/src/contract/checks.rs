@@ -7,8 +7,8 @@ use vestibule_engine::{GuessBudget, Timestamp, TokenHash, UserId};
 
 use super::cast::{Actor, Shared};
 use crate::{
-    AdminMfa, AdminMfaChange, Claim, Finish, ListQuery, PasswordHash, Redeeming, Redemption,
-    StoreError, Swap, UserWrite,
+    AdminMfa, AdminMfaChange, Authority, Claim, Finish, ListQuery, PasswordHash, Redeeming,
+    Redemption, StoreError, Swap, UserWrite,
 };
 
 /// A finish, with an answer that compares.
@@ -117,4 +117,9 @@ pub(super) async fn at_once<T: Send + 'static>(
     let tasks: Vec<_> = tasks.into_iter().map(tokio::spawn).collect();
     let answers = futures_util::future::join_all(tasks).await;
     answers.into_iter().map(Result::unwrap).collect()
+}
+
+/// The present authority.
+pub(super) async fn authority(store: &Shared) -> Authority {
+    store.holdings(&[]).await.unwrap().authority
 }

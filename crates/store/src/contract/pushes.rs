@@ -211,7 +211,7 @@ pub async fn pushes_end_with_their_user(store: Arc<dyn Store>) {
     for who in [alice, bob] {
         start(&store, &who.push(0, 0, 0)).await;
         store.end_session(who.session()).await.unwrap();
-        store.reset_factor(who.user).await.unwrap();
+        store.reset_factor(who.user, None).await.unwrap();
         assert_eq!(store.pushes(who.user).await.unwrap().len(), 1);
     }
     remove(&store, alice.user).await;

@@ -69,7 +69,7 @@ impl End {
                 let password = PasswordHash::new("new");
                 store.set_password(user, &password, at(1)).await
             }),
-            Self::Reset => write(async move { store.reset_factor(user).await }),
+            Self::Reset => write(async move { store.reset_factor(user, None).await }),
         }
     }
 }

@@ -216,7 +216,7 @@ pub async fn writes_of_one_revision_exclude_each_other(store: Arc<dyn Store>) {
             actors.push(Actor::sign_in(&store, user, 100 * (round + 1) + n).await);
         }
         if round % 4 < 2 {
-            store.reset_factor(user).await.unwrap();
+            store.reset_factor(user, None).await.unwrap();
             for actor in &mut actors {
                 actor.n += 10;
                 Actor::sign_in(&store, user, actor.n).await;

@@ -97,7 +97,10 @@ pub async fn a_reset_leaves_nothing_but_the_revision(store: Arc<dyn Store>) {
     let before = two.bearer(&store).await;
     let finish = two.finish(&before, 5);
 
-    assert_eq!(store.reset_factor(user).await.unwrap(), FactorReset::Reset);
+    assert_eq!(
+        store.reset_factor(user, None).await.unwrap(),
+        FactorReset::Reset
+    );
     assert!(!is_alive(&store, two.partial()).await);
     assert!(
         is_alive(&store, one.hash(100)).await,
@@ -134,7 +137,7 @@ pub async fn a_reset_without_a_seed_says_so(store: Arc<dyn Store>) {
     let guess = alice.guess(&alice.bearer(&store).await);
     assert_eq!(store.settle(&guess).await.unwrap(), Swap::Done);
     assert_eq!(
-        store.reset_factor(alice.user).await.unwrap(),
+        store.reset_factor(alice.user, None).await.unwrap(),
         FactorReset::NoSeed
     );
     let again = Actor::sign_in(&store, alice.user, 2).await;
@@ -144,10 +147,13 @@ pub async fn a_reset_without_a_seed_says_so(store: Arc<dyn Store>) {
     assert!(factor.revision > 1);
 
     let bob = add(&store, 2, "bob").await;
-    assert_eq!(store.reset_factor(bob).await.unwrap(), FactorReset::NoSeed);
+    assert_eq!(
+        store.reset_factor(bob, None).await.unwrap(),
+        FactorReset::NoSeed
+    );
     let nobody = UserId::from_uuid(Uuid::from_u128(99));
     assert_eq!(
-        store.reset_factor(nobody).await.unwrap(),
+        store.reset_factor(nobody, None).await.unwrap(),
         FactorReset::NoSeed
     );
 }

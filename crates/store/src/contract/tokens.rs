@@ -54,7 +54,7 @@ pub async fn a_bearer_is_known_with_everything(store: Arc<dyn Store>) {
         );
         assert!(bearer.factor.seed.is_some());
         assert_eq!(bearer.token.kind, TokenKind::Verified);
-        store.reset_factor(alice.user).await.unwrap();
+        store.reset_factor(alice.user, None).await.unwrap();
     }
 }
 

@@ -3,20 +3,28 @@
 use std::sync::Arc;
 
 use uuid::Uuid;
-use vestibule_engine::privilege::SYSTEM_ADMINISTRATION;
-use vestibule_engine::{RoleId, User, UserId, UserName};
+use vestibule_engine::role::{API_ACCESS, SYSTEM_ADMINISTRATION};
+use vestibule_engine::{User, UserId, UserName};
 
 use super::cast::{Actor, Shared, add, at, failed, key, new_user, password};
-use super::checks::{at_once, disable, is_alive, picture, remove, set};
-use crate::{AdminMfaChange, Creation, ListQuery, PasswordHash, Store, UserChange, UserWrite};
+use super::checks::{at_once, authority, disable, is_alive, picture, remove, set};
+use crate::{
+    AdminMfaChange, Authority, Creation, FactorReset, ListQuery, PasswordHash, Store, UserChange,
+    UserWrite,
+};
 
 /// A change of a user as the user is now.
-fn change(user: &User) -> UserChange {
+fn change(user: &User, authority: Authority) -> UserChange {
     UserChange {
         user: user.clone(),
         password: None,
-        held: user.roles.clone(),
+        authority,
     }
+}
+
+/// A change of a user as the user is now, at the present authority.
+async fn change_now(store: &Shared, id: UserId) -> UserChange {
+    change(&read(store, id).await, authority(store).await)
 }
 
 async fn read(store: &Shared, id: UserId) -> User {
@@ -60,7 +68,7 @@ pub async fn a_user_is_replaced_as_a_whole(store: Arc<dyn Store>) {
         notes: "needle".to_owned(),
         tags: vec!["a,{\"b\"}\\'".to_owned()],
         password_failures: failed(7),
-        roles: vec![RoleId::from_uuid(Uuid::nil()), SYSTEM_ADMINISTRATION],
+        roles: vec![API_ACCESS, SYSTEM_ADMINISTRATION],
         exempt_until: None,
         created: at(9),
         updated: at(9),
@@ -68,7 +76,7 @@ pub async fn a_user_is_replaced_as_a_whole(store: Arc<dyn Store>) {
     };
     let first = UserChange {
         user: new.clone(),
-        ..change(&before)
+        ..change(&before, authority(&store).await)
     };
     replace(&store, &first, UserWrite::Done).await;
 
@@ -102,7 +110,7 @@ pub async fn a_replacement_ends_sessions(store: Arc<dyn Store>) {
     let new = PasswordHash::new("new");
     let with_password = UserChange {
         password: Some(new.clone()),
-        ..change(&read(&store, alice.user).await)
+        ..change_now(&store, alice.user).await
     };
     replace(&store, &with_password, UserWrite::Done).await;
     assert!(!is_alive(&store, alice.partial()).await);
@@ -110,7 +118,7 @@ pub async fn a_replacement_ends_sessions(store: Arc<dyn Store>) {
     assert_eq!(standing.unwrap().unwrap().password, Some(new));
 
     let again = Actor::sign_in(&store, bob.user, 4).await;
-    let mut disabled = change(&read(&store, bob.user).await);
+    let mut disabled = change_now(&store, bob.user).await;
     disabled.user.disabled = true;
     replace(&store, &disabled, UserWrite::Done).await;
     for token in [bob.partial(), again.partial()] {
@@ -119,29 +127,46 @@ pub async fn a_replacement_ends_sessions(store: Arc<dyn Store>) {
     assert!(read(&store, bob.user).await.disabled);
 }
 
-/// Who holds other roles than it was decided on is not written to, and neither is who is gone.
-pub async fn a_write_rests_on_the_roles(store: Arc<dyn Store>) {
+/// Nothing is written that was decided at another authority, which grows with other roles of
+/// anybody; and neither is who is gone.
+pub async fn a_write_rests_on_the_authority(store: Arc<dyn Store>) {
     let alice = Actor {
         user: administrator(&store, 1, "alice").await,
         n: 1,
     };
-    administrator(&store, 2, "bob").await;
-    let before = picture(&store, alice).await;
-    let none: Vec<RoleId> = Vec::new();
-    let user = read(&store, alice.user).await;
-    let moved = UserChange {
-        held: none.clone(),
-        ..change(&user)
-    };
-    replace(&store, &moved, UserWrite::Moved).await;
-    let removal = store.remove_user(alice.user, Some(&none)).await.unwrap();
-    check(removal, UserWrite::Moved, "a removal");
-    assert_eq!(picture(&store, alice).await, before);
+    let bob = administrator(&store, 2, "bob").await;
+    let old = authority(&store).await;
+    let mut stripped = change_now(&store, bob).await;
+    replace(&store, &stripped, UserWrite::Done).await;
+    assert_eq!(authority(&store).await, old);
+    stripped.user.roles.clear();
+    replace(&store, &stripped, UserWrite::Done).await;
+    let new = authority(&store).await;
+    assert!(new > old);
 
-    let removal = store.remove_user(alice.user, Some(&user.roles)).await;
-    check(removal.unwrap(), UserWrite::Done, "a removal");
-    replace(&store, &change(&user), UserWrite::Moved).await;
-    assert_eq!(store.user(alice.user).await.unwrap(), None);
+    let before = picture(&store, alice).await;
+    let user = read(&store, alice.user).await;
+    replace(&store, &change(&user, old), UserWrite::Moved).await;
+    let removal = store.remove_user(alice.user, Some(old)).await.unwrap();
+    check(removal, UserWrite::Moved, "a removal");
+    let reset = store.reset_factor(alice.user, Some(old)).await.unwrap();
+    assert_eq!(reset, FactorReset::Moved);
+    let mut carol = new_user(3, "carol");
+    carol.authority = Some(old);
+    assert_eq!(store.add_user(&carol).await.unwrap(), Creation::Moved);
+    assert_eq!(picture(&store, alice).await, before);
+    assert_eq!(store.user(carol.user.id).await.unwrap(), None);
+
+    carol.authority = Some(new);
+    assert_eq!(store.add_user(&carol).await.unwrap(), Creation::Created);
+    let reset = store.reset_factor(alice.user, Some(new)).await.unwrap();
+    assert_eq!(reset, FactorReset::NoSeed);
+    let carol = carol.user.id;
+    let change = change_now(&store, carol).await;
+    let removal = store.remove_user(carol, Some(new)).await.unwrap();
+    check(removal, UserWrite::Done, "a removal");
+    replace(&store, &change, UserWrite::Moved).await;
+    assert_eq!(store.user(carol).await.unwrap(), None);
 }
 
 /// Nobody gets the name of another, in any spelling; everybody may spell their own anew.
@@ -152,7 +177,7 @@ pub async fn a_replacement_takes_no_name(store: Arc<dyn Store>) {
     };
     add(&store, 2, "bob").await;
     let before = picture(&store, alice).await;
-    let mut renamed = change(&read(&store, alice.user).await);
+    let mut renamed = change_now(&store, alice.user).await;
     renamed.user.name = UserName::new("BOB").unwrap();
     replace(&store, &renamed, UserWrite::NameTaken).await;
     assert_eq!(picture(&store, alice).await, before);
@@ -172,7 +197,7 @@ pub async fn another_name_ends_an_exemption(store: Arc<dyn Store>) {
     set(&store, &settings).await;
     let is_exempt = async |actor: Actor| actor.bearer(&store).await.exemption.listed;
     let rename = async |name: &str| {
-        let mut renamed = change(&read(&store, alice.user).await);
+        let mut renamed = change_now(&store, alice.user).await;
         renamed.user.name = UserName::new(name).unwrap();
         replace(&store, &renamed, UserWrite::Done).await;
     };
@@ -197,8 +222,9 @@ pub async fn one_who_may_do_everything_stays(store: Arc<dyn Store>) {
     let carol = administrator(&store, 3, "carol").await;
     disable(&store, carol, true, at(1)).await;
     let before = picture(&store, alice).await;
-    let user = read(&store, alice.user).await;
-    let (mut stripped, mut disabled) = (change(&user), change(&user));
+    let now = authority(&store).await;
+    let mut stripped = change_now(&store, alice.user).await;
+    let mut disabled = stripped.clone();
     stripped.user.roles.clear();
     disabled.user.disabled = true;
     for change in [&stripped, &disabled] {
@@ -206,8 +232,8 @@ pub async fn one_who_may_do_everything_stays(store: Arc<dyn Store>) {
     }
     let answer = store.set_disabled(alice.user, true, at(1)).await.unwrap();
     check(answer, UserWrite::LastAdministrator, "disabled");
-    for held in [None, Some(user.roles.as_slice())] {
-        let answer = store.remove_user(alice.user, held).await.unwrap();
+    for authority in [None, Some(now)] {
+        let answer = store.remove_user(alice.user, authority).await.unwrap();
         check(answer, UserWrite::LastAdministrator, "removed");
     }
     assert_eq!(picture(&store, alice).await, before);
@@ -237,7 +263,7 @@ pub async fn of_all_who_may_do_everything_one_stays(store: Arc<dyn Store>) {
                     0 => store.set_disabled(user, true, at(1)).await.unwrap(),
                     1 => store.remove_user(user, None).await.unwrap(),
                     _ => {
-                        let mut stripped = change(&read(&store, user).await);
+                        let mut stripped = change_now(&store, user).await;
                         stripped.user.roles.clear();
                         store.replace_user(&stripped).await.unwrap()
                     }
@@ -251,6 +277,7 @@ pub async fn of_all_who_may_do_everything_one_stays(store: Arc<dyn Store>) {
             .iter()
             .position(|answer| *answer == UserWrite::LastAdministrator);
         left = stayed.and_then(|n| all.get(n).copied());
-        assert!(read(&store, left.unwrap()).await.may_do_everything());
+        let left = read(&store, left.unwrap()).await;
+        assert!(left.holds_one_of(&[SYSTEM_ADMINISTRATION]));
     }
 }
