@@ -10,6 +10,7 @@
 )]
 
 mod admin;
+pub(crate) mod colleague;
 
 pub(crate) use admin::{Admin, errors, ok, with};
 
