@@ -207,6 +207,14 @@ impl Service {
         Ok(self.inner.store.forget_devices(before, most).await?)
     }
 
+    /// Does what keeps the store fast.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    pub async fn tidy_store(&self) -> Result<(), ServiceError> {
+        Ok(self.inner.store.tidy().await?)
+    }
+
     /// Asks no RADIUS server any more, and ends the waiting for those that do not answer within
     /// some seconds: whoever waits is told so, and may come back elsewhere.
     pub async fn stop_waiting(&self) {

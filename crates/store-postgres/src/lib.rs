@@ -17,6 +17,7 @@ mod error;
 mod first_factors;
 mod identity_providers;
 mod lists;
+mod places;
 mod providers;
 mod pushes;
 mod roles;
@@ -148,6 +149,10 @@ impl Health for PostgresStore {
             ));
         }
         Ok(())
+    }
+
+    async fn tidy(&self) -> Result<(), StoreError> {
+        self.count_places().await
     }
 
     async fn close(&self) {

@@ -8,6 +8,7 @@ use vestibule_store::{ListOrder, ListQuery, Listing, SeedSummary, StoreError};
 
 use crate::PostgresStore;
 use crate::error::{is_storable, store_error};
+use crate::places::LongList;
 use crate::transaction::Transaction;
 use vestibule_store_sql::{
     ProviderRow, RoleRow, SeedRow, UserRow, provider_columns, role_columns, user_columns, window,
@@ -88,6 +89,25 @@ struct Statements {
     left: &'static str,
     page: &'static str,
     left_page: &'static str,
+    /// Of a list that grows long: which one, and a part of it from a key on, by name.
+    long: Option<(LongList, &'static str)>,
+}
+
+/// A part of a list that grows long, from a key on.
+macro_rules! from_key {
+    ($columns:expr, $from:expr, $key:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM ",
+            $from,
+            " WHERE ",
+            $key,
+            " >= $1 ORDER BY ",
+            $key,
+            " LIMIT $2 OFFSET $3"
+        )
+    };
 }
 
 macro_rules! statements {
@@ -103,13 +123,20 @@ macro_rules! statements {
             ),
             page: ordered!($query, page, $columns, $from, $where),
             left_page: ordered!($query, restricted_page, $columns, $from, $where),
+            long: None,
         }
     };
 }
 
 impl PostgresStore {
     pub(crate) async fn list_users(&self, query: &ListQuery) -> Result<Listing<User>, StoreError> {
-        let statements = statements!(query, user_columns!(o), "users o", " WHERE TRUE");
+        let statements = Statements {
+            long: Some((
+                LongList::Users,
+                from_key!(user_columns!(o), "users o", "o.name_key"),
+            )),
+            ..statements!(query, user_columns!(o), "users o", " WHERE TRUE")
+        };
         self.list::<UserRow, User>(query, &statements).await
     }
 
@@ -146,12 +173,22 @@ impl PostgresStore {
             order: ListOrder::Name,
             ..query.clone()
         };
-        let statements = statements!(
-            by_name,
-            "o.id, o.name, f.verified",
-            "second_factors f JOIN users o ON o.id = f.user_id",
-            " WHERE f.seed_id IS NOT NULL"
-        );
+        let statements = Statements {
+            long: Some((
+                LongList::Seeds,
+                from_key!(
+                    "o.id, o.name, f.verified",
+                    "second_factors f JOIN users o ON o.id = f.user_id",
+                    "f.seed_name"
+                ),
+            )),
+            ..statements!(
+                by_name,
+                "o.id, o.name, f.verified",
+                "second_factors f JOIN users o ON o.id = f.user_id",
+                " WHERE f.seed_id IS NOT NULL"
+            )
+        };
         self.list::<SeedRow, SeedSummary>(&by_name, &statements)
             .await
     }
@@ -168,17 +205,7 @@ impl PostgresStore {
     {
         let mut read = Transaction::begin(&self.connections, SNAPSHOT).await?;
         let (rows, matching, total) = if query.is_unrestricted() {
-            let total: i64 = query_scalar(statements.all)
-                .fetch_one(read.on())
-                .await
-                .map_err(store_error)?;
-            let (offset, limit) = window(query.range);
-            let rows: Vec<R> = query_as(statements.page)
-                .bind(limit)
-                .bind(offset)
-                .fetch_all(read.on())
-                .await
-                .map_err(store_error)?;
+            let (rows, total) = all(&mut read, query, statements).await?;
             (rows, total, total)
         } else {
             let visible = Restriction::to_scope(query);
@@ -198,6 +225,56 @@ impl PostgresStore {
             total: total.unsigned_abs(),
         })
     }
+}
+
+/// A page of an unrestricted list, and how many there are.
+async fn all<R>(
+    read: &mut Transaction,
+    query: &ListQuery,
+    statements: &Statements,
+) -> Result<(Vec<R>, i64), StoreError>
+where
+    R: for<'r> FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
+{
+    let (offset, limit) = window(query.range);
+    let (total, page) = match statements.long {
+        None => {
+            let count = query_scalar(statements.all).fetch_one(read.on());
+            (count.await.map_err(store_error)?, None)
+        }
+        Some((list, from_key)) => {
+            let places = PostgresStore::places(read, list).await?;
+            (places.total(), Some((places, from_key)))
+        }
+    };
+    let rows = match page {
+        Some((places, from_key)) if query.order == ListOrder::Name => {
+            // The last page in descending order is the first one, the other way round.
+            let end = offset.saturating_add(limit).min(total);
+            let (offset, limit) = (offset.min(total), (end - offset).max(0));
+            let first = if query.descending {
+                total - offset - limit
+            } else {
+                offset
+            };
+            let beginning = places.beginning(first);
+            let rows = query_as(from_key)
+                .bind(beginning.first)
+                .bind(limit)
+                .bind(beginning.after)
+                .fetch_all(read.on());
+            let mut rows: Vec<R> = rows.await.map_err(store_error)?;
+            if query.descending {
+                rows.reverse();
+            }
+            rows
+        }
+        Some(_) | None => {
+            let rows = query_as(statements.page).bind(limit).bind(offset);
+            rows.fetch_all(read.on()).await.map_err(store_error)?
+        }
+    };
+    Ok((rows, total))
 }
 
 /// A transaction whose statements all see one moment.

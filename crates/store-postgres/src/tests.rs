@@ -2,4 +2,5 @@
 
 mod connections;
 mod locks;
+mod places;
 mod upgrade;

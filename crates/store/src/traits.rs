@@ -426,6 +426,11 @@ pub trait Health: Send + Sync {
     /// Finds out whether it could be read and written now, and writes nothing.
     async fn check(&self) -> Result<(), StoreError>;
 
+    /// Does what keeps it fast, from time to time; nothing that can be read changes by it.
+    async fn tidy(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Gives up its connections, after the writes under way.
     async fn close(&self);
 }

@@ -27,7 +27,18 @@ pub(super) async fn keep_house(
         clear("expired tokens", || service.remove_expired(BATCH)).await;
         clear("old pushes", || service.remove_useless_pushes(BATCH)).await;
         clear("devices of long ago", || service.forget_devices(BATCH)).await;
+        tidy(&service).await;
         password.forget_if_changed(&store).await;
+    }
+}
+
+async fn tidy(service: &Service) {
+    if let Err(error) = service.tidy_store().await {
+        let error: &dyn std::error::Error = &error;
+        warn!(
+            error,
+            "The store is not tidied: long lists may be slow; the next try is in a minute"
+        );
     }
 }
 
