@@ -7,13 +7,16 @@
 use std::convert::Infallible;
 use std::future::Future;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::response::Response;
-use axum::routing::Route;
+use axum::routing::{Route, post};
 use futures_util::FutureExt as _;
 use tower::layer::layer_fn;
 use tower::{Layer, Service, service_fn};
+use utoipa_axum::router::UtoipaMethodRouter;
+
+use crate::App;
 
 /// A layer of a router. `around` is called with every request and the route that it goes to; what
 /// it returns is the answer.
@@ -46,18 +49,30 @@ where
 /// A handler that takes its requests as they are, and whose answer may be waited for for long.
 /// Others keep their request until then.
 #[derive(Clone)]
-pub(crate) struct Patient<H>(pub(crate) H);
+struct Patient<H>(H);
+
+/// The route of a handler, with its document, but so that what waits keeps nothing of the request.
+pub(crate) fn patient<H, A>(
+    (schemas, paths, _): UtoipaMethodRouter<App>,
+    handler: H,
+) -> UtoipaMethodRouter<App>
+where
+    H: FnOnce(State<App>, Request) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Response> + Send + 'static,
+{
+    (schemas, paths, post(Patient(handler)))
+}
 
 impl<H, A, S> Handler<(), S> for Patient<H>
 where
-    H: FnOnce(S, Request) -> A + Clone + Send + Sync + 'static,
+    H: FnOnce(State<S>, Request) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response> + Send + 'static,
     S: 'static,
 {
     type Future = A;
 
     fn call(self, request: Request, state: S) -> A {
-        (self.0)(state, request)
+        (self.0)(State(state), request)
     }
 }
 

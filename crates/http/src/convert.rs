@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use vestibule_engine::identity::{LOCAL, LOCAL_CREATED};
 use vestibule_engine::privilege::{Privilege, PrivilegeType, Privileges, Reach, Scope, Target};
-use vestibule_engine::provider::{InputType, ProviderKind, RadiusSettings};
+use vestibule_engine::provider::{
+    InputType, ProviderKind, RadiusMode, RadiusProtocol, RadiusSettings,
+};
 use vestibule_engine::subject::LOCAL_PROVIDER;
 use vestibule_engine::{
     DistinguishedName, LocalProvider, MfaProvider, Role, Secret, Timestamp, User,
@@ -153,7 +155,11 @@ pub(crate) fn mfa_provider(provider: MfaProvider) -> wire::MfaProvider {
         created: date_time(provider.created),
         updated: date_time(provider.updated),
         tags: provider.tags,
-        kind: provider.kind.as_str().to_owned(),
+        kind: match provider.kind {
+            ProviderKind::TimeBased => wire::MfaProviderType::DefaultTimeBased,
+            ProviderKind::Fido2 => wire::MfaProviderType::Fido2,
+            ProviderKind::Radius(_) => wire::MfaProviderType::Radius,
+        },
         input_type: input_type(provider.input_type),
         radius: match provider.kind {
             ProviderKind::TimeBased | ProviderKind::Fido2 => None,
@@ -174,9 +180,16 @@ fn radius_settings(settings: RadiusSettings) -> wire::RadiusSettings {
     wire::RadiusSettings {
         hostnames: settings.hostnames,
         port: settings.port,
-        authentication_protocol: settings.protocol.as_str().to_owned(),
+        authentication_protocol: match settings.protocol {
+            RadiusProtocol::Pap => wire::RadiusProtocol::Pap,
+            RadiusProtocol::Chap => wire::RadiusProtocol::Chap,
+        },
         timeout: settings.timeout.as_secs(),
-        mode: settings.mode.as_str().to_owned(),
+        mode: match settings.mode {
+            RadiusMode::OneFactor => wire::RadiusMode::OneFactor,
+            RadiusMode::Challenge => wire::RadiusMode::Challenge,
+            RadiusMode::Push => wire::RadiusMode::Push,
+        },
         use_user_password: settings.use_user_password,
         require_message_authenticator: settings.require_message_authenticator,
         nas_identifier: settings.nas_identifier,

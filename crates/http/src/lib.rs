@@ -12,6 +12,7 @@ mod bearer;
 mod body;
 mod client;
 mod convert;
+mod document;
 mod error;
 mod health;
 mod list;
@@ -20,6 +21,7 @@ mod request;
 mod routes;
 
 pub use client::TrustedProxies;
+pub use document::document;
 pub use health::Readiness;
 pub use request::RequestId;
 
@@ -27,6 +29,8 @@ use std::sync::Arc;
 
 use around::around;
 use axum::Router;
+use axum::body::Bytes;
+use tracing::error;
 use vestibule_service::Service;
 
 /// What an operator may have clients told.
@@ -49,6 +53,8 @@ pub struct Site {
 pub(crate) struct App {
     service: Service,
     site: Arc<Site>,
+    /// The document of the API, if it could be written.
+    document: Option<Bytes>,
 }
 
 /// All routes: the API under `/admin`, `/livez` and `/readyz` beside it.
@@ -58,16 +64,19 @@ pub fn router(
     proxies: TrustedProxies,
     readiness: Readiness,
 ) -> Router {
+    let (api, document) = routes::api().split_for_parts();
+    let document = document::write(&document)
+        .inspect_err(|error| error!(%error, "The document of the API cannot be written"));
     let app = App {
         service: service.clone(),
         site: Arc::new(site),
+        document: document.ok().map(Bytes::from),
     };
     let stationery = request::Stationery {
         service: service.clone(),
         proxies,
     };
-    routes::api()
-        .with_state(app)
+    api.with_state(app)
         .merge(health::routes(service, readiness))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)

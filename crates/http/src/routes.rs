@@ -2,6 +2,7 @@
 
 mod admin_mfa;
 mod authentication;
+mod documentation;
 mod fido2_devices;
 mod identity_providers;
 mod local_users;
@@ -9,96 +10,70 @@ mod names;
 mod providers;
 mod roles;
 mod seeds;
+mod version;
 
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
-use vestibule_wire::Version;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::App;
-use crate::around::Patient;
+use crate::around::patient;
+use crate::document;
 
 /// Whether a route wants to know the client's version. `/version` is how a client finds out what to
-/// send, and what is not under `/admin` is not part of the API.
+/// send, documentation is read by browsers, and what is not under `/admin` is not part of the API.
 pub(crate) fn has_versions(route: &str) -> bool {
-    route.starts_with("/admin/") && route != "/admin/version"
+    route.starts_with("/admin/")
+        && !["/admin/version", "/admin/openapi.json"].contains(&route)
+        && !route.starts_with("/admin/docs")
 }
 
-/// Everything under `/admin`. The paths are whole: a router inside a router would wrap each request
-/// once more.
-pub(crate) fn api() -> Router<App> {
-    Router::new()
-        .route("/admin/login", post(authentication::login))
-        .route("/admin/authentication", post(authentication::start))
-        .route(
-            "/admin/authentication/otp/initialize",
-            post(authentication::initialize_otp),
-        )
-        .route(
-            "/admin/authentication/otp",
-            post(Patient(authentication::finish_otp)),
-        )
-        .route(
-            "/admin/authentication/logout",
-            post(authentication::log_out),
-        )
-        .route("/admin/authorization", get(authentication::authorize))
-        .route("/admin/identity-providers/names", get(names::list))
-        .route(
-            "/admin/identity-providers",
-            get(identity_providers::list).post(identity_providers::add),
-        )
-        .route(
-            "/admin/identity-providers/{id}",
-            get(identity_providers::get)
-                .put(identity_providers::put)
-                .delete(identity_providers::delete),
-        )
-        .route(
-            "/admin/mfa-providers",
-            get(providers::list)
-                .post(providers::add)
-                .put(providers::put_by_body),
-        )
-        .route("/admin/mfa-providers/test", post(providers::test))
-        .route(
-            "/admin/mfa-providers/{id}",
-            get(providers::get)
-                .put(providers::put)
-                .delete(providers::delete),
-        )
-        .route(
-            "/admin/admin-mfa-settings",
-            get(admin_mfa::get)
-                .put(admin_mfa::put)
-                .delete(admin_mfa::delete),
-        )
-        .route("/admin/otp/seeds", get(seeds::list))
-        .route("/admin/otp/seeds/{dn}", delete(seeds::delete))
-        .route("/admin/fido2-devices", get(fido2_devices::list))
-        .route("/admin/fido2-devices/{dn}", delete(fido2_devices::delete))
-        .route(
-            "/admin/administrative-roles/type-target-map",
-            get(roles::type_target_map),
-        )
-        .route(
-            "/admin/administrative-roles",
-            get(roles::list).post(roles::add).put(roles::put_by_body),
-        )
-        .route(
-            "/admin/administrative-roles/{id}",
-            get(roles::get).put(roles::put).delete(roles::delete),
-        )
-        .route(
-            "/admin/local-users",
-            get(local_users::list)
-                .post(local_users::add)
-                .put(local_users::put_by_body),
-        )
-        .route(
-            "/admin/local-users/{id}",
-            get(local_users::get)
-                .put(local_users::put)
-                .delete(local_users::delete),
-        )
-        .route("/admin/version", get(async || Json(Version::OURS)))
+/// Everything under `/admin`, with its document. The paths are whole: a router inside a router
+/// would wrap each request once more.
+pub(crate) fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(document::blank())
+        .routes(routes!(authentication::login))
+        .routes(routes!(authentication::start))
+        .routes(routes!(authentication::initialize_otp))
+        .routes(patient(
+            routes!(authentication::finish_otp),
+            authentication::finish_otp,
+        ))
+        .routes(routes!(authentication::log_out))
+        .routes(routes!(authentication::authorize))
+        .routes(routes!(names::list))
+        .routes(routes!(identity_providers::list, identity_providers::add))
+        .routes(routes!(
+            identity_providers::get,
+            identity_providers::put,
+            identity_providers::delete
+        ))
+        .routes(routes!(
+            providers::list,
+            providers::add,
+            providers::put_by_body
+        ))
+        .routes(routes!(providers::test))
+        .routes(routes!(providers::get, providers::put, providers::delete))
+        .routes(routes!(admin_mfa::get, admin_mfa::put, admin_mfa::delete))
+        .routes(routes!(seeds::list))
+        .routes(routes!(seeds::delete))
+        .routes(routes!(fido2_devices::list))
+        .routes(routes!(fido2_devices::delete))
+        .routes(routes!(roles::type_target_map))
+        .routes(routes!(roles::list, roles::add, roles::put_by_body))
+        .routes(routes!(roles::get, roles::put, roles::delete))
+        .routes(routes!(
+            local_users::list,
+            local_users::add,
+            local_users::put_by_body
+        ))
+        .routes(routes!(
+            local_users::get,
+            local_users::put,
+            local_users::delete
+        ))
+        .routes(routes!(version::get))
+        .routes(routes!(documentation::openapi))
+        .routes(routes!(documentation::page))
+        .routes(routes!(documentation::part))
 }

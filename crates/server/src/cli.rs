@@ -41,6 +41,8 @@ The log goes to stderr; VESTIBULE_LOG says how much of it (default: info)."
     CheckConfig(Flags),
     /// Ask the running server whether it lives
     Healthcheck(Flags),
+    /// Print the OpenAPI document of the API
+    Openapi,
     /// Act on users, directly in the database
     User {
         #[command(subcommand)]
@@ -94,6 +96,10 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> Exit {
         Command::Healthcheck(flags) => with_settings(&flags, |settings| {
             small_runtime(healthcheck::run(&settings.config))
         }),
+        Command::Openapi => match vestibule_http::document() {
+            Ok(document) => printed(output::line(document.trim_end())),
+            Err(error) => failed(&error),
+        },
         Command::User { command } => with_settings(command.flags(), |settings| {
             small_runtime(operator::user(&command, &settings.config, clock))
         }),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The `id`s of errors: what programs compare.
 #[expect(missing_docs, reason = "each is its own explanation")]
@@ -38,7 +39,7 @@ pub mod messages {
 }
 
 /// Which factor failed.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub enum FailureType {
     /// The password.
     Login,
@@ -47,7 +48,7 @@ pub enum FailureType {
 }
 
 /// One thing wrong with one field; reads "`field` `message`".
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct FieldError {
     /// The path of the field.
     pub field: String,
@@ -56,12 +57,17 @@ pub struct FieldError {
 }
 
 /// The body of every error.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Error)]
 pub struct ErrorBody {
-    /// What programs compare; see [`ids`].
+    /// What programs compare.
+    #[serde(default)]
+    #[schema(required)]
     pub id: Cow<'static, str>,
     /// What people read.
+    #[serde(default)]
+    #[schema(required)]
     pub message: Cow<'static, str>,
     /// 401 of a sign-in: which factor failed.
     #[serde(skip_serializing_if = "Option::is_none")]

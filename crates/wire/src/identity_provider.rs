@@ -4,26 +4,56 @@ use std::collections::BTreeMap;
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::DateTime;
 
 /// A provider of identities: the built-in one, as there is no other.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "the API has as many switches"
 )]
+#[schema(examples(json!({
+    "id": "b5ea7cf0-6e75-11e4-9803-0800200c9a66",
+    "name": "local",
+    "notes": "Built-in Identity Provider on local database.",
+    "created": "2026-01-31T08:15:00.000000Z",
+    "updated": "2026-02-01T12:00:00.250000Z",
+    "tags": ["builtin"],
+    "type": "LocalDatabase",
+    "adminProvider": true,
+    "userLockoutThreshold": 5,
+    "userLockoutDurationMinutes": 1,
+    "minPasswordLength": 0,
+    "deviceLimitPerUser": 100_000,
+    "inactivityTimeoutMinutes": 0,
+    "networkInactivityTimeoutEnabled": false,
+    "blockLocalDnsRequests": false,
+    "enforceWindowsNetworkProfileAsDomain": false,
+    "ipPoolV4": "f572b4ab-7963-4a90-9e5a-3bf033bfe2cc",
+    "ipPoolV6": "6935b379-205d-4fdd-847f-a0b5f14aff53",
+    "claimMappings": [{
+        "attributeName": "email",
+        "claimName": "emails",
+        "list": true,
+        "encrypt": false
+    }]
+})))]
 pub struct IdentityProvider {
     /// The id.
+    #[schema(format = "uuid")]
     pub id: String,
     /// The name.
     pub name: String,
     /// What administrators wrote down.
     pub notes: String,
     /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
     pub created: DateTime,
     /// When it was last edited.
+    #[schema(value_type = String, format = DateTime)]
     pub updated: DateTime,
     /// Labels.
     pub tags: Vec<String>,
@@ -49,15 +79,17 @@ pub struct IdentityProvider {
     /// Whether clients call the network that of a domain.
     pub enforce_windows_network_profile_as_domain: bool,
     /// The pool of IPv4 addresses.
+    #[schema(format = "uuid")]
     pub ip_pool_v4: String,
     /// The pool of IPv6 addresses.
+    #[schema(format = "uuid")]
     pub ip_pool_v6: String,
     /// Which claims users get.
     pub claim_mappings: Vec<ClaimMapping>,
 }
 
 /// From which attribute of a user a claim comes.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimMapping {
     /// The attribute.
@@ -71,31 +103,47 @@ pub struct ClaimMapping {
 }
 
 /// The body of `PUT /identity-providers/{id}` and of `POST /identity-providers`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(examples(json!({
+    "name": "local",
+    "type": "LocalDatabase",
+    "userLockoutThreshold": 10,
+    "userLockoutDurationMinutes": 5,
+    "minPasswordLength": 12
+})))]
 pub struct IdentityProviderInput {
     /// The id.
+    #[schema(format = "uuid")]
     pub id: Option<String>,
     /// The name.
+    #[schema(required)]
     pub name: Option<String>,
     /// What administrators wrote down.
+    #[schema(max_length = 16_384)]
     pub notes: Option<String>,
     /// Labels.
     pub tags: Option<Vec<String>>,
     /// `LocalDatabase`.
     #[serde(rename = "type")]
+    #[schema(required)]
     pub kind: Option<String>,
     /// Whether administrators sign in with it.
     pub admin_provider: Option<bool>,
     /// Wrong passwords in a row that lock; any JSON number.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000)]
     pub user_lockout_threshold: Option<f64>,
     /// For how many minutes; any JSON number.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 525_600)]
     pub user_lockout_duration_minutes: Option<f64>,
     /// Characters that a new password must have; any JSON number.
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 256)]
     pub min_password_length: Option<f64>,
     /// How many devices a user may have; any JSON number.
+    #[schema(value_type = Option<u32>)]
     pub device_limit_per_user: Option<f64>,
     /// Minutes after which idle clients sign out; any JSON number.
+    #[schema(value_type = Option<u32>)]
     pub inactivity_timeout_minutes: Option<f64>,
     /// Whether clients sign out when the network is idle.
     pub network_inactivity_timeout_enabled: Option<bool>,
@@ -104,27 +152,34 @@ pub struct IdentityProviderInput {
     /// Whether clients call the network that of a domain.
     pub enforce_windows_network_profile_as_domain: Option<bool>,
     /// The pool of IPv4 addresses.
+    #[schema(format = "uuid")]
     pub ip_pool_v4: Option<String>,
     /// The pool of IPv6 addresses.
+    #[schema(format = "uuid")]
     pub ip_pool_v6: Option<String>,
     /// Which claims users get.
     pub claim_mappings: Option<Vec<ClaimMappingInput>>,
     /// Commands that yield claims.
+    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
     pub on_demand_claim_mappings: Option<Vec<IgnoredAny>>,
     /// Scripts that yield claims.
+    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
     pub user_scripts: Option<Vec<IgnoredAny>>,
     /// Name servers of clients.
+    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
     pub dns_servers: Option<Vec<IgnoredAny>>,
     /// Search domains of clients.
+    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
     pub dns_search_domains: Option<Vec<IgnoredAny>>,
     /// The second factor of new devices; off, if nothing is in it.
     #[serde(rename = "onBoarding2FA")]
+    #[schema(value_type = Option<Object>)]
     pub on_boarding_2fa: Option<BTreeMap<String, Option<IgnoredAny>>>,
 }
 
 /// From which attribute of a user a claim comes.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ClaimMappingInput {
     /// The attribute.
     pub attribute_name: Option<String>,

@@ -26,7 +26,8 @@ pub use list::{FilterBy, List};
 pub use login::{LoginResponse, LoginUser, Privilege, Scope, SignIn};
 pub use provider::{
     IdentityProviderName, IdentityProviderNames, IdentityProviderType, MfaProvider,
-    MfaProviderInput, MfaProviderTestResult, RadiusSettings,
+    MfaProviderInput, MfaProviderTestResult, MfaProviderType, RadiusMode, RadiusProtocol,
+    RadiusSettings,
 };
 pub use role::{
     AdministrativeRole, AdministrativeRoleInput, PrivilegeInput, ScopeInput, TypeTarget,

@@ -1,9 +1,10 @@
 //! The envelope of every list.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A part of a list.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct List<T> {
     /// The objects.
@@ -23,7 +24,7 @@ pub struct List<T> {
 }
 
 /// One filter.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct FilterBy {
     /// Of which field.
     pub name: String,

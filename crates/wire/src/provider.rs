@@ -1,12 +1,21 @@
 //! Providers of identities and of second factors.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{DateTime, Hidden, InputType};
 
 /// The answer of `GET /identity-providers/names`.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({
+    "data": [{
+        "name": "local",
+        "displayName": "local",
+        "type": "Credentials",
+        "certificatePriorities": []
+    }]
+})))]
 pub struct IdentityProviderNames {
     /// The providers that one can sign in with.
     pub data: Vec<IdentityProviderName>,
@@ -16,7 +25,7 @@ pub struct IdentityProviderNames {
 }
 
 /// A provider that one can sign in with.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityProviderName {
     /// What to send as `providerName`.
@@ -31,52 +40,119 @@ pub struct IdentityProviderName {
 }
 
 /// How one signs in.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub enum IdentityProviderType {
     /// With a name and a password.
     Credentials,
 }
 
 /// A provider of second factors.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(
+    json!({
+        "id": "03542d1e-733c-4c43-a567-d28fbc4649a7",
+        "name": "Default Time-Based OTP Provider",
+        "notes": "Built-in default time-based OTP provider.",
+        "created": "2026-01-31T08:15:00.000000Z",
+        "updated": "2026-02-01T12:00:00.250000Z",
+        "tags": ["builtin"],
+        "type": "DefaultTimeBased",
+        "inputType": "Numeric"
+    }),
+    json!({
+        "id": "6f0b3c1e-95a2-4c58-8a3d-0d5f1b7e2c94",
+        "name": "Company RADIUS",
+        "notes": "",
+        "created": "2026-01-31T08:15:00.000000Z",
+        "updated": "2026-02-01T12:00:00.250000Z",
+        "tags": [],
+        "type": "Radius",
+        "inputType": "Masked",
+        "hostnames": ["radius.example.com"],
+        "port": 1812,
+        "authenticationProtocol": "CHAP",
+        "timeout": 6,
+        "mode": "Challenge",
+        "useUserPassword": true,
+        "requireMessageAuthenticator": true,
+        "statusServer": false
+    })
+))]
 pub struct MfaProvider {
     /// The id.
+    #[schema(format = "uuid")]
     pub id: String,
     /// The name.
     pub name: String,
     /// What administrators wrote down.
     pub notes: String,
     /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
     pub created: DateTime,
     /// When it was last edited.
+    #[schema(value_type = String, format = DateTime)]
     pub updated: DateTime,
     /// Labels.
     pub tags: Vec<String>,
-    /// `Radius`, `DefaultTimeBased` or `Fido2`.
+    /// What it is.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: MfaProviderType,
     /// How answers are shown.
     pub input_type: InputType,
     /// What only a `Radius` provider has.
     #[serde(flatten)]
+    #[schema(ignore)]
     pub radius: Option<RadiusSettings>,
 }
 
+/// What a provider of second factors is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+pub enum MfaProviderType {
+    /// RADIUS servers.
+    Radius,
+    /// Codes of an authenticator. Built in.
+    DefaultTimeBased,
+    /// FIDO2 devices. Built in.
+    Fido2,
+}
+
+/// How passwords travel to a RADIUS server.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+pub enum RadiusProtocol {
+    /// Encrypted with the shared secret.
+    #[serde(rename = "PAP")]
+    Pap,
+    /// As the answer to a challenge.
+    #[serde(rename = "CHAP")]
+    Chap,
+}
+
+/// What RADIUS servers are asked for.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+pub enum RadiusMode {
+    /// Whether what was typed is right.
+    OneFactor,
+    /// A question, and whether what was typed answers it.
+    Challenge,
+    /// An approval elsewhere.
+    Push,
+}
+
 /// What only a `Radius` provider has. Its secrets are never shown.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RadiusSettings {
     /// Names or addresses of the servers.
     pub hostnames: Vec<String>,
     /// The UDP port of all of them.
     pub port: u16,
-    /// `PAP` or `CHAP`.
-    pub authentication_protocol: String,
+    /// How passwords travel.
+    pub authentication_protocol: RadiusProtocol,
     /// For how long a request may take, in seconds.
     pub timeout: u64,
-    /// `OneFactor`, `Challenge` or `Push`.
-    pub mode: String,
+    /// What the servers are asked for.
+    pub mode: RadiusMode,
     /// Whether the first request carries the user's password.
     pub use_user_password: bool,
     /// Whether answers without Message-Authenticator are discarded. An extension of ours, as is
@@ -94,37 +170,58 @@ pub struct RadiusSettings {
 
 /// The body of `POST /mfa-providers`, of `PUT /mfa-providers/{id}` and of
 /// `POST /mfa-providers/test`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(examples(json!({
+    "name": "Company RADIUS",
+    "type": "Radius",
+    "hostnames": ["radius.example.com"],
+    "port": 1812,
+    "sharedSecret": "shared with the servers",
+    "mode": "Challenge",
+    "useUserPassword": true
+})))]
 pub struct MfaProviderInput {
     /// The id.
+    #[schema(format = "uuid")]
     pub id: Option<String>,
     /// The name.
+    #[schema(required, min_length = 1, max_length = 255)]
     pub name: Option<String>,
     /// What administrators wrote down.
+    #[schema(max_length = 16_384)]
     pub notes: Option<String>,
     /// Labels.
     pub tags: Option<Vec<String>>,
     /// `Radius`, `DefaultTimeBased` or `Fido2`.
     #[serde(rename = "type")]
+    #[schema(required, value_type = Option<MfaProviderType>)]
     pub kind: Option<String>,
     /// `Masked`, `Numeric` or `Text`.
+    #[schema(value_type = Option<InputType>)]
     pub input_type: Option<String>,
     /// Names or addresses of the servers.
+    #[schema(min_items = 1, max_items = 16)]
     pub hostnames: Option<Vec<String>>,
     /// The UDP port; any JSON number.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 65_535)]
     pub port: Option<f64>,
     /// The secret that is shared with the servers.
+    #[schema(value_type = Option<String>, format = Password, min_length = 1, max_length = 256)]
     pub shared_secret: Option<Hidden>,
     /// `PAP` or `CHAP`.
+    #[schema(value_type = Option<RadiusProtocol>)]
     pub authentication_protocol: Option<String>,
     /// For how long a request may take, in seconds; any JSON number.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 300)]
     pub timeout: Option<f64>,
     /// `OneFactor`, `Challenge` or `Push`.
+    #[schema(value_type = Option<RadiusMode>)]
     pub mode: Option<String>,
     /// Whether the first request carries the user's password.
     pub use_user_password: Option<bool>,
     /// What the first request carries otherwise.
+    #[schema(value_type = Option<String>, format = Password, min_length = 1, max_length = 128)]
     pub challenge_shared_secret: Option<Hidden>,
     /// Whether answers without Message-Authenticator are discarded.
     pub require_message_authenticator: Option<bool>,
@@ -137,7 +234,8 @@ pub struct MfaProviderInput {
 }
 
 /// What a test of a provider found.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[schema(examples(json!({ "success": true })))]
 pub struct MfaProviderTestResult {
     /// Whether it works.
     pub success: bool,
@@ -162,7 +260,7 @@ mod tests {
             created: DateTime::from_micros(0),
             updated: DateTime::from_micros(0),
             tags: Vec::new(),
-            kind: "DefaultTimeBased".to_owned(),
+            kind: MfaProviderType::DefaultTimeBased,
             input_type: InputType::Numeric,
             radius: None,
         }
@@ -170,13 +268,13 @@ mod tests {
 
     fn radius() -> MfaProvider {
         MfaProvider {
-            kind: "Radius".to_owned(),
+            kind: MfaProviderType::Radius,
             radius: Some(RadiusSettings {
                 hostnames: vec!["mfa.company.com".to_owned()],
                 port: 1812,
-                authentication_protocol: "CHAP".to_owned(),
+                authentication_protocol: RadiusProtocol::Chap,
                 timeout: 6,
-                mode: "Challenge".to_owned(),
+                mode: RadiusMode::Challenge,
                 use_user_password: false,
                 require_message_authenticator: true,
                 nas_identifier: None,

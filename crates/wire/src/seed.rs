@@ -1,12 +1,19 @@
 //! What users have for their second factor: seeds of one-time passwords, and devices.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::DateTime;
 
 /// That a user has a seed. The seed itself is never shown.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({
+    "userDistinguishedName": "CN=alice,OU=local",
+    "username": "alice",
+    "providerName": "local",
+    "verified": true
+})))]
 pub struct OtpSeed {
     /// Whose: `CN=user,OU=provider`.
     pub user_distinguished_name: String,
@@ -19,7 +26,7 @@ pub struct OtpSeed {
 }
 
 /// A FIDO2 device that a user has registered.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Fido2Device {
     /// Whose: `CN=user,OU=provider`.
@@ -33,5 +40,6 @@ pub struct Fido2Device {
     /// What the user calls it; may be empty.
     pub device_name: String,
     /// When it was registered.
+    #[schema(value_type = String, format = DateTime)]
     pub registered: DateTime,
 }

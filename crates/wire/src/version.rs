@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The versions of the API that are spoken.
 pub const PEER_VERSIONS: RangeInclusive<u16> = 18..=23;
@@ -12,8 +13,9 @@ pub const MEDIA_TYPE_PREFIX: &str = "application/vnd.appgate.peer-v";
 pub const MEDIA_TYPE_SUFFIX: &str = "+json";
 
 /// The answer of `GET /version`.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({ "peerVersion": 23, "lowestPeerVersionSupported": 18 })))]
 pub struct Version {
     /// The newest version.
     pub peer_version: u16,

@@ -11,8 +11,21 @@ use crate::App;
 use crate::bearer::{BearerToken, admit};
 use crate::body::RawBody;
 use crate::convert;
+use crate::document::answers::{Administration, Input};
 use crate::error::ApiResult;
 
+/// Show which second factor is due
+#[utoipa::path(
+    get,
+    path = "/admin/admin-mfa-settings",
+    operation_id = "getAdminMfaSettings",
+    tag = "MFA for administrators",
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "The settings.", body = wire::AdminMfaSettings),
+        Administration
+    )
+)]
 pub(super) async fn get(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -22,6 +35,18 @@ pub(super) async fn get(
     Ok(Json(convert::admin_mfa(settings)))
 }
 
+/// Set which second factor is due
+///
+/// What is absent is off.
+#[utoipa::path(
+    put,
+    path = "/admin/admin-mfa-settings",
+    operation_id = "putAdminMfaSettings",
+    tag = "MFA for administrators",
+    security(("token" = [])),
+    request_body = wire::AdminMfaSettingsInput,
+    responses((status = 204, description = "The settings are these now."), Administration, Input)
+)]
 pub(super) async fn put(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -38,6 +63,18 @@ pub(super) async fn put(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Switch the second factor off
+#[utoipa::path(
+    delete,
+    path = "/admin/admin-mfa-settings",
+    operation_id = "deleteAdminMfaSettings",
+    tag = "MFA for administrators",
+    security(("token" = [])),
+    responses(
+        (status = 204, description = "No second factor is due, and the exemptions are forgotten."),
+        Administration
+    )
+)]
 pub(super) async fn delete(
     State(app): State<App>,
     BearerToken(token): BearerToken,

@@ -18,11 +18,28 @@ use crate::bearer::BearerToken;
 use crate::body::RawBody;
 use crate::client::Client;
 use crate::convert;
+use crate::document::answers::{Admission, Bearer, Enrolment, Input, SecondFactor, SignIn};
 use crate::error::ApiResult;
 
 /// Longest answer to a second factor, in characters.
 const LONGEST_OTP: usize = 256;
 
+/// Sign in with the password
+#[utoipa::path(
+    post,
+    path = "/admin/authentication",
+    operation_id = "authenticate",
+    tag = "Sign-in",
+    request_body = wire::SignIn,
+    responses(
+        (
+            status = 200,
+            description = "A partial token. `needTwoFactorAuth` tells whether a second factor is due.",
+            body = wire::LoginResponse
+        ),
+        SignIn, Input
+    )
+)]
 pub(super) async fn start(
     State(app): State<App>,
     Client(address): Client,
@@ -33,6 +50,20 @@ pub(super) async fn start(
     Ok(Json(convert::signed_in(&signed_in, &app.site)))
 }
 
+/// Sign in with the password only
+///
+/// For users of whom no second factor is due.
+#[utoipa::path(
+    post,
+    path = "/admin/login",
+    operation_id = "login",
+    tag = "Sign-in",
+    request_body = wire::SignIn,
+    responses(
+        (status = 200, description = "A token for administration.", body = wire::LoginResponse),
+        SignIn, Admission, Input
+    )
+)]
 pub(super) async fn login(
     State(app): State<App>,
     Client(address): Client,
@@ -43,6 +74,21 @@ pub(super) async fn login(
     Ok(Json(convert::authorized(&authorized, &app.site)))
 }
 
+/// Begin with the second factor
+///
+/// Takes a partial token. The body may be absent.
+#[utoipa::path(
+    post,
+    path = "/admin/authentication/otp/initialize",
+    operation_id = "initializeOtp",
+    tag = "Sign-in",
+    security(("token" = [])),
+    request_body = Option<wire::InitializeOtp>,
+    responses(
+        (status = 200, description = "What comes next.", body = wire::InitializeOtpResponse),
+        Enrolment, Input
+    )
+)]
 pub(super) async fn initialize_otp(
     State(app): State<App>,
     Client(address): Client,
@@ -65,7 +111,29 @@ pub(super) async fn initialize_otp(
     Ok(Json(convert::started(&started)))
 }
 
-pub(super) fn finish_otp(app: App, request: Request) -> impl Future<Output = Response> + Send {
+/// Pass the second factor
+///
+/// Takes a partial token. Of a push, the answer comes when somebody has decided.
+#[utoipa::path(
+    post,
+    path = "/admin/authentication/otp",
+    operation_id = "finishOtp",
+    tag = "Sign-in",
+    security(("token" = [])),
+    request_body = wire::FinishOtp,
+    responses(
+        (
+            status = 200,
+            description = "A verified token. The partial one is dead.",
+            body = wire::LoginResponse
+        ),
+        SecondFactor, Input
+    )
+)]
+pub(super) fn finish_otp(
+    State(app): State<App>,
+    request: Request,
+) -> impl Future<Output = Response> + Send {
     let begun = Box::pin(begin_finish(app, request));
     begun.try_flatten().map(IntoResponse::into_response)
 }
@@ -83,6 +151,20 @@ async fn begin_finish(
     Ok(finishing.map(move |finished| Ok(Json(convert::signed_in(&finished?, &site)))))
 }
 
+/// Be admitted to administration
+///
+/// Takes any token.
+#[utoipa::path(
+    get,
+    path = "/admin/authorization",
+    operation_id = "authorize",
+    tag = "Sign-in",
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "The token for administration.", body = wire::LoginResponse),
+        Bearer, Admission
+    )
+)]
 pub(super) async fn authorize(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -91,6 +173,17 @@ pub(super) async fn authorize(
     Ok(Json(convert::authorized(&authorized, &app.site)))
 }
 
+/// Sign out
+///
+/// Takes any token.
+#[utoipa::path(
+    post,
+    path = "/admin/authentication/logout",
+    operation_id = "logOut",
+    tag = "Sign-in",
+    security(("token" = [])),
+    responses((status = 204, description = "All tokens of the session are dead."), Bearer)
+)]
 pub(super) async fn log_out(
     State(app): State<App>,
     BearerToken(token): BearerToken,

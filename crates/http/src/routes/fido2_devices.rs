@@ -9,12 +9,29 @@ use vestibule_wire as wire;
 
 use crate::App;
 use crate::bearer::BearerToken;
+use crate::document::ListParameters;
+use crate::document::answers::{Administration, NotFound};
 use crate::error::ApiResult;
 use crate::list::ListRequest;
 
 /// What the list can be filtered by.
 const FIELDS: [&str; 3] = ["userDistinguishedName", "username", "providerName"];
 
+/// List FIDO2 devices
+///
+/// Nobody can register one yet.
+#[utoipa::path(
+    get,
+    path = "/admin/fido2-devices",
+    operation_id = "listFido2Devices",
+    tag = "Seeds and devices",
+    security(("token" = [])),
+    params(ListParameters),
+    responses(
+        (status = 200, description = "Devices.", body = wire::List<wire::Fido2Device>),
+        Administration
+    )
+)]
 pub(super) async fn list(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -30,6 +47,18 @@ pub(super) async fn list(
     )))
 }
 
+/// Delete the FIDO2 devices of a user
+///
+/// Nobody can register one yet, so nobody has one.
+#[utoipa::path(
+    delete,
+    path = "/admin/fido2-devices/{dn}",
+    operation_id = "deleteFido2Devices",
+    tag = "Seeds and devices",
+    security(("token" = [])),
+    params(("dn" = String, Path, description = "Whose, as a distinguished name: `CN=user,OU=provider`.", example = "CN=alice,OU=local")),
+    responses(Administration, NotFound)
+)]
 pub(super) async fn delete(
     State(app): State<App>,
     BearerToken(token): BearerToken,

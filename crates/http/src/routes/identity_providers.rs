@@ -12,6 +12,8 @@ use crate::App;
 use crate::bearer::{BearerToken, admit};
 use crate::body::RawBody;
 use crate::convert;
+use crate::document::ListParameters;
+use crate::document::answers::{Administration, Conflicting, Input, NotFound};
 use crate::error::ApiResult;
 use crate::list::ListRequest;
 use crate::path::PathText;
@@ -19,6 +21,23 @@ use crate::path::PathText;
 /// What the list can be filtered by.
 const FIELDS: [&str; 4] = ["id", "name", "notes", "tags"];
 
+/// List providers of identities
+#[utoipa::path(
+    get,
+    path = "/admin/identity-providers",
+    operation_id = "listIdentityProviders",
+    tag = "Identity providers",
+    security(("token" = [])),
+    params(ListParameters),
+    responses(
+        (
+            status = 200,
+            description = "A part of the list.",
+            body = wire::List<wire::IdentityProvider>
+        ),
+        Administration
+    )
+)]
 pub(super) async fn list(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -35,6 +54,19 @@ pub(super) async fn list(
     )))
 }
 
+/// Show a provider of identities
+#[utoipa::path(
+    get,
+    path = "/admin/identity-providers/{id}",
+    operation_id = "getIdentityProvider",
+    tag = "Identity providers",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "The id.", format = "uuid")),
+    responses(
+        (status = 200, description = "It.", body = wire::IdentityProvider),
+        Administration, NotFound
+    )
+)]
 pub(super) async fn get(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -46,6 +78,18 @@ pub(super) async fn get(
     Ok(Json(convert::identity_provider(provider)))
 }
 
+/// Make a provider of identities
+///
+/// There can be no other than the built-in one.
+#[utoipa::path(
+    post,
+    path = "/admin/identity-providers",
+    operation_id = "addIdentityProvider",
+    tag = "Identity providers",
+    security(("token" = [])),
+    request_body = wire::IdentityProviderInput,
+    responses(Administration, Input)
+)]
 pub(super) async fn add(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -57,6 +101,22 @@ pub(super) async fn add(
     Ok(Json(convert::identity_provider(provider)))
 }
 
+/// Replace a provider of identities
+///
+/// What is absent goes back to its default. Fields that are not supported may be sent as they were found.
+#[utoipa::path(
+    put,
+    path = "/admin/identity-providers/{id}",
+    operation_id = "putIdentityProvider",
+    tag = "Identity providers",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "The id.", format = "uuid")),
+    request_body = wire::IdentityProviderInput,
+    responses(
+        (status = 200, description = "As it is now.", body = wire::IdentityProvider),
+        Administration, Input, NotFound
+    )
+)]
 pub(super) async fn put(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -70,6 +130,18 @@ pub(super) async fn put(
     Ok(Json(convert::identity_provider(replaced.await?)))
 }
 
+/// Delete a provider of identities
+///
+/// The only one there is cannot be deleted.
+#[utoipa::path(
+    delete,
+    path = "/admin/identity-providers/{id}",
+    operation_id = "deleteIdentityProvider",
+    tag = "Identity providers",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "The id.", format = "uuid")),
+    responses(Administration, NotFound, Conflicting)
+)]
 pub(super) async fn delete(
     State(app): State<App>,
     BearerToken(token): BearerToken,

@@ -13,6 +13,8 @@ use crate::App;
 use crate::bearer::{BearerToken, admit};
 use crate::body::RawBody;
 use crate::convert;
+use crate::document::ListParameters;
+use crate::document::answers::{Administration, Conflicting, Input, NotFound};
 use crate::error::ApiResult;
 use crate::list::ListRequest;
 use crate::path::PathText;
@@ -30,6 +32,19 @@ const FIELDS: [&str; 9] = [
     "disabled",
 ];
 
+/// List users
+#[utoipa::path(
+    get,
+    path = "/admin/local-users",
+    operation_id = "listLocalUsers",
+    tag = "Local users",
+    security(("token" = [])),
+    params(ListParameters),
+    responses(
+        (status = 200, description = "A part of the list.", body = wire::List<wire::LocalUser>),
+        Administration
+    )
+)]
 pub(super) async fn list(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -41,6 +56,16 @@ pub(super) async fn list(
     Ok(Json(request.answer(listing, "name", convert::local_user)))
 }
 
+/// Show a user
+#[utoipa::path(
+    get,
+    path = "/admin/local-users/{id}",
+    operation_id = "getLocalUser",
+    tag = "Local users",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "The id.", format = "uuid")),
+    responses((status = 200, description = "It.", body = wire::LocalUser), Administration, NotFound)
+)]
 pub(super) async fn get(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -51,6 +76,21 @@ pub(super) async fn get(
     Ok(Json(convert::local_user(user)))
 }
 
+/// Make a user
+///
+/// `password` is needed; with an empty one the user cannot sign in.
+#[utoipa::path(
+    post,
+    path = "/admin/local-users",
+    operation_id = "addLocalUser",
+    tag = "Local users",
+    security(("token" = [])),
+    request_body = wire::LocalUserInput,
+    responses(
+        (status = 200, description = "What was made.", body = wire::LocalUser),
+        Administration, Input, Conflicting
+    )
+)]
 pub(super) async fn add(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -63,6 +103,22 @@ pub(super) async fn add(
     Ok(Json(convert::local_user(user)))
 }
 
+/// Replace a user
+///
+/// What is absent goes back to its default, but for the password and `administrativeRoles`, which stay.
+#[utoipa::path(
+    put,
+    path = "/admin/local-users/{id}",
+    operation_id = "putLocalUser",
+    tag = "Local users",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "The id.", format = "uuid")),
+    request_body = wire::LocalUserInput,
+    responses(
+        (status = 200, description = "As it is now.", body = wire::LocalUser),
+        Administration, Input, NotFound, Conflicting
+    )
+)]
 pub(super) async fn put(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -73,7 +129,21 @@ pub(super) async fn put(
     replace(&app, &token, Some(&id), body).await
 }
 
-/// What one client does when `POST` was a conflict: the id is in the body only.
+/// Replace a user, by the id in the body
+///
+/// What one client does when `POST` was a conflict.
+#[utoipa::path(
+    put,
+    path = "/admin/local-users",
+    operation_id = "putLocalUserById",
+    tag = "Local users",
+    security(("token" = [])),
+    request_body = wire::LocalUserInput,
+    responses(
+        (status = 200, description = "As it is now.", body = wire::LocalUser),
+        Administration, Input, NotFound, Conflicting
+    )
+)]
 pub(super) async fn put_by_body(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -97,6 +167,18 @@ async fn replace(
     Ok(Json(convert::local_user(replaced)))
 }
 
+/// Delete a user
+///
+/// Ends all of the user's sessions. The last enabled user who may do everything stays, and so does the built-in one.
+#[utoipa::path(
+    delete,
+    path = "/admin/local-users/{id}",
+    operation_id = "deleteLocalUser",
+    tag = "Local users",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "The id.", format = "uuid")),
+    responses((status = 204, description = "It is gone."), Administration, NotFound, Conflicting)
+)]
 pub(super) async fn delete(
     State(app): State<App>,
     BearerToken(token): BearerToken,

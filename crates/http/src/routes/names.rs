@@ -7,6 +7,20 @@ use vestibule_wire::{IdentityProviderName, IdentityProviderNames, IdentityProvid
 
 use crate::App;
 
+/// List what one can sign in with
+#[utoipa::path(
+    get,
+    path = "/admin/identity-providers/names",
+    operation_id = "listIdentityProviderNames",
+    tag = "Sign-in",
+    responses(
+        (
+            status = 200,
+            description = "The names to send as `providerName`.",
+            body = IdentityProviderNames
+        ),
+    )
+)]
 pub(super) async fn list(State(app): State<App>) -> Json<IdentityProviderNames> {
     Json(IdentityProviderNames {
         data: vec![IdentityProviderName {

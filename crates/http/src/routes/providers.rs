@@ -12,6 +12,8 @@ use crate::App;
 use crate::bearer::{BearerToken, admit};
 use crate::body::RawBody;
 use crate::convert;
+use crate::document::ListParameters;
+use crate::document::answers::{Administration, Conflicting, Input, NotFound};
 use crate::error::ApiResult;
 use crate::list::ListRequest;
 use crate::path::PathText;
@@ -27,6 +29,19 @@ const FIELDS: [&str; 7] = [
     "hostnames",
 ];
 
+/// List providers
+#[utoipa::path(
+    get,
+    path = "/admin/mfa-providers",
+    operation_id = "listMfaProviders",
+    tag = "MFA providers",
+    security(("token" = [])),
+    params(ListParameters),
+    responses(
+        (status = 200, description = "A part of the list.", body = wire::List<wire::MfaProvider>),
+        Administration
+    )
+)]
 pub(super) async fn list(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -38,6 +53,19 @@ pub(super) async fn list(
     Ok(Json(request.answer(listing, "name", convert::mfa_provider)))
 }
 
+/// Show a provider
+#[utoipa::path(
+    get,
+    path = "/admin/mfa-providers/{id}",
+    operation_id = "getMfaProvider",
+    tag = "MFA providers",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "The id.", format = "uuid")),
+    responses(
+        (status = 200, description = "It.", body = wire::MfaProvider),
+        Administration, NotFound
+    )
+)]
 pub(super) async fn get(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -49,6 +77,21 @@ pub(super) async fn get(
     Ok(Json(convert::mfa_provider(provider)))
 }
 
+/// Make a provider
+///
+/// Of the type `Radius`: `hostnames`, `port` and `sharedSecret` are needed.
+#[utoipa::path(
+    post,
+    path = "/admin/mfa-providers",
+    operation_id = "addMfaProvider",
+    tag = "MFA providers",
+    security(("token" = [])),
+    request_body = wire::MfaProviderInput,
+    responses(
+        (status = 200, description = "What was made.", body = wire::MfaProvider),
+        Administration, Input, Conflicting
+    )
+)]
 pub(super) async fn add(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -61,6 +104,22 @@ pub(super) async fn add(
     Ok(Json(convert::mfa_provider(provider)))
 }
 
+/// Replace a provider
+///
+/// What is absent goes back to its default, but for the secrets, which stay. `type` cannot be changed.
+#[utoipa::path(
+    put,
+    path = "/admin/mfa-providers/{id}",
+    operation_id = "putMfaProvider",
+    tag = "MFA providers",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "The id.", format = "uuid")),
+    request_body = wire::MfaProviderInput,
+    responses(
+        (status = 200, description = "As it is now.", body = wire::MfaProvider),
+        Administration, Input, NotFound, Conflicting
+    )
+)]
 pub(super) async fn put(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -71,7 +130,21 @@ pub(super) async fn put(
     replace(&app, &token, Some(&id), body).await
 }
 
-/// What one client does when `POST` was a conflict: the id is in the body only.
+/// Replace a provider, by the id in the body
+///
+/// What one client does when `POST` was a conflict.
+#[utoipa::path(
+    put,
+    path = "/admin/mfa-providers",
+    operation_id = "putMfaProviderById",
+    tag = "MFA providers",
+    security(("token" = [])),
+    request_body = wire::MfaProviderInput,
+    responses(
+        (status = 200, description = "As it is now.", body = wire::MfaProvider),
+        Administration, Input, NotFound, Conflicting
+    )
+)]
 pub(super) async fn put_by_body(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -93,6 +166,18 @@ async fn replace(
     Ok(Json(convert::mfa_provider(provider)))
 }
 
+/// Delete a provider
+///
+/// Neither a built-in one, nor the one that is due.
+#[utoipa::path(
+    delete,
+    path = "/admin/mfa-providers/{id}",
+    operation_id = "deleteMfaProvider",
+    tag = "MFA providers",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "The id.", format = "uuid")),
+    responses((status = 204, description = "It is gone."), Administration, NotFound, Conflicting)
+)]
 pub(super) async fn delete(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -104,6 +189,25 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Ask the servers of a provider
+///
+/// Stores nothing. Takes ten seconds at most.
+#[utoipa::path(
+    post,
+    path = "/admin/mfa-providers/test",
+    operation_id = "testMfaProvider",
+    tag = "MFA providers",
+    security(("token" = [])),
+    request_body = wire::MfaProviderInput,
+    responses(
+        (
+            status = 200,
+            description = "Whether a server answered, and if not, why.",
+            body = wire::MfaProviderTestResult
+        ),
+        Administration, Input
+    )
+)]
 pub(super) async fn test(
     State(app): State<App>,
     BearerToken(token): BearerToken,

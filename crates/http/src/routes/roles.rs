@@ -12,6 +12,8 @@ use crate::App;
 use crate::bearer::{BearerToken, admit};
 use crate::body::RawBody;
 use crate::convert;
+use crate::document::ListParameters;
+use crate::document::answers::{Administration, Conflicting, Input, NotFound};
 use crate::error::ApiResult;
 use crate::list::ListRequest;
 use crate::path::PathText;
@@ -19,6 +21,23 @@ use crate::path::PathText;
 /// What the list can be filtered by.
 const FIELDS: [&str; 4] = ["id", "name", "notes", "tags"];
 
+/// List roles
+#[utoipa::path(
+    get,
+    path = "/admin/administrative-roles",
+    operation_id = "listAdministrativeRoles",
+    tag = "Administrative roles",
+    security(("token" = [])),
+    params(ListParameters),
+    responses(
+        (
+            status = 200,
+            description = "A part of the list.",
+            body = wire::List<wire::AdministrativeRole>
+        ),
+        Administration
+    )
+)]
 pub(super) async fn list(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -30,6 +49,19 @@ pub(super) async fn list(
     Ok(Json(request.answer(listing, "name", convert::role)))
 }
 
+/// Show a role
+#[utoipa::path(
+    get,
+    path = "/admin/administrative-roles/{id}",
+    operation_id = "getAdministrativeRole",
+    tag = "Administrative roles",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "The id.", format = "uuid")),
+    responses(
+        (status = 200, description = "It.", body = wire::AdministrativeRole),
+        Administration, NotFound
+    )
+)]
 pub(super) async fn get(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -40,6 +72,21 @@ pub(super) async fn get(
     Ok(Json(convert::role(role)))
 }
 
+/// Make a role
+///
+/// Nobody gives what they may not do themselves.
+#[utoipa::path(
+    post,
+    path = "/admin/administrative-roles",
+    operation_id = "addAdministrativeRole",
+    tag = "Administrative roles",
+    security(("token" = [])),
+    request_body = wire::AdministrativeRoleInput,
+    responses(
+        (status = 200, description = "What was made.", body = wire::AdministrativeRole),
+        Administration, Input, Conflicting
+    )
+)]
 pub(super) async fn add(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -51,6 +98,22 @@ pub(super) async fn add(
     Ok(Json(convert::role(role)))
 }
 
+/// Replace a role
+///
+/// What is absent goes back to its default. Counts at once for everybody who holds it.
+#[utoipa::path(
+    put,
+    path = "/admin/administrative-roles/{id}",
+    operation_id = "putAdministrativeRole",
+    tag = "Administrative roles",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "The id.", format = "uuid")),
+    request_body = wire::AdministrativeRoleInput,
+    responses(
+        (status = 200, description = "As it is now.", body = wire::AdministrativeRole),
+        Administration, Input, NotFound, Conflicting
+    )
+)]
 pub(super) async fn put(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -61,7 +124,21 @@ pub(super) async fn put(
     replace(&app, &token, Some(&id), body).await
 }
 
-/// What one client does when `POST` was a conflict: the id is in the body only.
+/// Replace a role, by the id in the body
+///
+/// What one client does when `POST` was a conflict.
+#[utoipa::path(
+    put,
+    path = "/admin/administrative-roles",
+    operation_id = "putAdministrativeRoleById",
+    tag = "Administrative roles",
+    security(("token" = [])),
+    request_body = wire::AdministrativeRoleInput,
+    responses(
+        (status = 200, description = "As it is now.", body = wire::AdministrativeRole),
+        Administration, Input, NotFound, Conflicting
+    )
+)]
 pub(super) async fn put_by_body(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -84,6 +161,18 @@ async fn replace(
     Ok(Json(convert::role(replaced)))
 }
 
+/// Delete a role
+///
+/// Neither a built-in one, nor one that somebody holds.
+#[utoipa::path(
+    delete,
+    path = "/admin/administrative-roles/{id}",
+    operation_id = "deleteAdministrativeRole",
+    tag = "Administrative roles",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "The id.", format = "uuid")),
+    responses((status = 204, description = "It is gone."), Administration, NotFound, Conflicting)
+)]
 pub(super) async fn delete(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -95,6 +184,18 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Show which privileges there can be
+#[utoipa::path(
+    get,
+    path = "/admin/administrative-roles/type-target-map",
+    operation_id = "getTypeTargetMap",
+    tag = "Administrative roles",
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "The targets of each type.", body = wire::TypeTargetMap),
+        Administration
+    )
+)]
 pub(super) async fn type_target_map(
     State(app): State<App>,
     BearerToken(token): BearerToken,

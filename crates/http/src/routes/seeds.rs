@@ -8,6 +8,8 @@ use vestibule_wire as wire;
 use crate::App;
 use crate::bearer::BearerToken;
 use crate::convert;
+use crate::document::ListParameters;
+use crate::document::answers::{Administration, NotFound};
 use crate::error::ApiResult;
 use crate::list::ListRequest;
 use crate::path::PathText;
@@ -15,6 +17,23 @@ use crate::path::PathText;
 /// What the list can be filtered by.
 const FIELDS: [&str; 3] = ["userDistinguishedName", "username", "providerName"];
 
+/// List the seeds of one-time passwords
+#[utoipa::path(
+    get,
+    path = "/admin/otp/seeds",
+    operation_id = "listSeeds",
+    tag = "Seeds and devices",
+    security(("token" = [])),
+    params(ListParameters),
+    responses(
+        (
+            status = 200,
+            description = "Who has a seed. Seeds themselves are never shown.",
+            body = wire::List<wire::OtpSeed>
+        ),
+        Administration
+    )
+)]
 pub(super) async fn list(
     State(app): State<App>,
     BearerToken(token): BearerToken,
@@ -28,6 +47,21 @@ pub(super) async fn list(
     ))
 }
 
+/// Reset the seed of a user
+///
+/// The next sign-in shows a new one. The guess budget is full again, also where there is no seed.
+#[utoipa::path(
+    delete,
+    path = "/admin/otp/seeds/{dn}",
+    operation_id = "deleteSeed",
+    tag = "Seeds and devices",
+    security(("token" = [])),
+    params(("dn" = String, Path, description = "Whose, as a distinguished name: `CN=user,OU=provider`.", example = "CN=alice,OU=local")),
+    responses(
+        (status = 204, description = "The seed is gone, and the guess budget full."),
+        Administration, NotFound
+    )
+)]
 pub(super) async fn delete(
     State(app): State<App>,
     BearerToken(token): BearerToken,
