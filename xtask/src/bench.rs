@@ -3,11 +3,10 @@
 //! `docs/PERFORMANCE.md` says what is measured. All of it is the load generator's; here both
 //! programs are built.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use crate::step::{cargo, run};
+use crate::step::{cargo, run, target};
 
 /// Builds the server and the load generator, and has it measure what the words ask for.
 pub(crate) fn run_with(root: &Path, words: &[&str]) -> bool {
@@ -20,10 +19,4 @@ pub(crate) fn run_with(root: &Path, words: &[&str]) -> bool {
     let mut measure = Command::new(release.join("vestibule-loadgen"));
     measure.arg("--server").arg(release.join("vestibule"));
     run(measure.args(words).current_dir(root))
-}
-
-/// Where cargo puts what it builds.
-fn target(root: &Path) -> PathBuf {
-    let chosen = env::var_os("CARGO_TARGET_DIR");
-    chosen.map_or_else(|| root.join("target"), |target| root.join(target))
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::api;
 use crate::count::Count;
 use crate::setup;
 use crate::step::{self, cargo, run_seeing, step};
@@ -38,6 +39,12 @@ fn steps(root: &Path, count: &mut Count) -> bool {
         count.end(went_well);
         went_well
     });
+    check("api", &mut || {
+        let mut operations = Count::default();
+        let went_well = api::run(root, &mut operations);
+        *count += operations;
+        went_well
+    });
     check("documentation", &mut || {
         let mut doc = cargo(root, &["doc", "--no-deps", "--workspace", "--all-features"]);
         step::run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))
@@ -46,7 +53,8 @@ fn steps(root: &Path, count: &mut Count) -> bool {
         println!("==> failed: {}", failed.join(", "));
     }
     // The other steps count like a test each: the last line must not say that all is well.
-    count.failed += failed.iter().filter(|name| **name != "tests").count() as u64;
+    let counted = ["tests", "api"];
+    count.failed += failed.iter().filter(|name| !counted.contains(name)).count() as u64;
     failed.is_empty()
 }
 

@@ -1,6 +1,7 @@
 //! Counts tests from what their runners write.
 
 use std::fmt;
+use std::ops::AddAssign;
 
 /// Tests that ran.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -10,8 +11,16 @@ pub(crate) struct Count {
 }
 
 impl Count {
-    /// Adds what a line says, if it is the last line of a test runner.
+    /// Adds what a line says, if it is the last line of a test runner, or the first of a report in
+    /// the form of `JUnit`.
     pub(crate) fn see(&mut self, line: &str) {
+        if let Some(report) = line.trim_start().strip_prefix("<testsuites ") {
+            let number = |name: &str| number_after(report, &format!("{name}=\""));
+            let failed = number("failures") + number("errors");
+            self.failed += failed;
+            self.passed += number("tests").saturating_sub(failed + number("skipped"));
+            return;
+        }
         let Some((_, result)) = line.split_once("test result: ") else {
             return;
         };
@@ -25,6 +34,13 @@ impl Count {
         if !went_well {
             self.failed = self.failed.max(1);
         }
+    }
+}
+
+impl AddAssign for Count {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
     }
 }
 
@@ -42,6 +58,13 @@ fn number_before(text: &str, word: &str) -> u64 {
         .next()
         .unwrap_or_default();
     digits.parse().unwrap_or(0)
+}
+
+/// The number that stands after a word.
+fn number_after(text: &str, word: &str) -> u64 {
+    let after = text.split_once(word).map_or("", |(_, after)| after);
+    let digits = after.split(|c: char| !c.is_ascii_digit()).next();
+    digits.unwrap_or_default().parse().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -69,6 +92,14 @@ mod tests {
             "30 passed, 0 failed",
         );
         check(&[ok, bad, ok], false, "72 passed, 3 failed");
+    }
+
+    #[test]
+    fn reports_add_up() {
+        let suites = r#"<testsuites errors="1" failures="2" skipped="3" tests="36" time="26.8">"#;
+        let suite = suites.replace("<testsuites", "  <testsuite");
+        let case = r#"<testcase name="GET /admin/version" time="0.1" />"#;
+        check(&[suites, &suite, case], false, "30 passed, 3 failed");
     }
 
     #[test]

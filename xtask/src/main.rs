@@ -5,6 +5,7 @@
     reason = "what it finds is for the terminal; there is no log"
 )]
 
+mod api;
 mod bench;
 mod check;
 mod count;
@@ -17,11 +18,14 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use count::Count;
+
 const USAGE: &str = "\
 cargo xtask <command>
 
-  test    installs what the tests need, then formatting, lints, all tests and documentation;
-          the last line is `N passed, N failed`
+  test    installs what the tests need, then formatting, lints, all tests, the API against its
+          document, and documentation; the last line is `N passed, N failed`
+  api     the API against its document, by schemathesis
   setup   installs what the tests need, where that is known how
   tidy    the rules that compilers do not know: layers, manifests, sources
   deny    licences, bans, sources and advisories of dependencies, by cargo-deny
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
     let root = root();
     let done = match words[..] {
         ["test"] => check::run(&root),
+        ["api"] => setup::schemathesis::install(&root) && api::run(&root, &mut Count::default()),
         ["setup"] => setup::run(&root),
         ["tidy"] => tidy::run(&root),
         ["deny"] => deny::run(&root),

@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: the programs that tests run besides ours.
 
 mod beside;
+pub(crate) mod schemathesis;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,10 @@ struct Tool {
 /// The program, its package and its service.
 const FREERADIUS: &str = "freeradius";
 
-const TOOLS: [Tool; 4] = [
+/// Of the package; Python itself may be there without what makes an environment.
+const PYTHON: &str = "python3";
+
+const TOOLS: [Tool; 5] = [
     Tool {
         program: "postgres",
         package: "postgresql",
@@ -41,11 +45,16 @@ const TOOLS: [Tool; 4] = [
         package: FREERADIUS,
         purpose: "the RADIUS server",
     },
+    Tool {
+        program: PYTHON,
+        package: "python3-venv",
+        purpose: "runs schemathesis",
+    },
 ];
 
 /// Installs what is missing; whether all is there in the end that has to be.
 pub(crate) fn run(root: &Path) -> bool {
-    let is_there = install(root);
+    let is_there = install(root) && schemathesis::install(root);
     beside::unpack(root);
     is_there
 }
@@ -79,6 +88,10 @@ fn missing(is_installed: impl Fn(&Tool) -> bool) -> Vec<Tool> {
 
 /// On the path; servers also where Debian keeps them, which may not be on it.
 fn is_installed(tool: &Tool) -> bool {
+    if tool.program == PYTHON {
+        let environments = ["-c", "import ensurepip, venv"];
+        return step::output(Command::new(PYTHON).args(environments)).is_some();
+    }
     let path = env::var_os("PATH").unwrap_or_default();
     let versions = Path::new("/usr/lib/postgresql").read_dir();
     let servers = versions

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -12,6 +12,12 @@ pub(crate) fn cargo(root: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(cargo);
     command.args(args).current_dir(root);
     command
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target(root: &Path) -> PathBuf {
+    let chosen = env::var_os("CARGO_TARGET_DIR");
+    chosen.map_or_else(|| root.join("target"), |target| root.join(target))
 }
 
 /// Does one thing under a headline; whether it went well.

@@ -190,7 +190,7 @@ fn of_callers() -> Vec<Refusal> {
         ),
         Refusal::new(
             "SecondFactorRefused",
-            "There is no token, or it is not good for this, or the second factor did not pass. The partial token stays good.",
+            "There is no token, or it is not good for this, or the second factor did not pass.",
             [
                 ("token", token()),
                 ("code", failed(FailureType::Mfa, messages::WRONG_OTP)),

@@ -6,9 +6,9 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use axum::http::header::{HeaderName, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Response};
+use vestibule_wire::ErrorBody;
 
 use crate::App;
-use crate::document::answers::NotFound;
 use crate::error::{ApiError, ApiResult, no_such_route};
 use crate::path::PathText;
 
@@ -85,7 +85,7 @@ pub(super) async fn page() -> Response {
         (status = 200, description = "The file.", content(
             (String = "image/png"), (String = "text/css"), (String = "text/javascript")
         )),
-        NotFound
+        (status = 404, description = "There is no such file.", body = ErrorBody)
     )
 )]
 pub(super) async fn part(PathText(name): PathText) -> ApiResult<Response> {

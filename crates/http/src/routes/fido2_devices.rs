@@ -56,7 +56,12 @@ pub(super) async fn list(
     operation_id = "deleteFido2Devices",
     tag = "Seeds and devices",
     security(("token" = [])),
-    params(("dn" = String, Path, description = "Whose, as a distinguished name: `CN=user,OU=provider`.", example = "CN=alice,OU=local")),
+    params((
+        "dn" = String,
+        Path,
+        description = "Whose, as a distinguished name: `CN=user,OU=provider`.",
+        example = "CN=alice,OU=local"
+    )),
     responses(Administration, NotFound)
 )]
 pub(super) async fn delete(

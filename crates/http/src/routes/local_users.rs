@@ -105,7 +105,8 @@ pub(super) async fn add(
 
 /// Replace a user
 ///
-/// What is absent goes back to its default, but for the password and `administrativeRoles`, which stay.
+/// What is absent goes back to its default, but for the password and `administrativeRoles`, which
+/// stay.
 #[utoipa::path(
     put,
     path = "/admin/local-users/{id}",
@@ -169,7 +170,8 @@ async fn replace(
 
 /// Delete a user
 ///
-/// Ends all of the user's sessions. The last enabled user who may do everything stays, and so does the built-in one.
+/// Ends all of the user's sessions. The last enabled user who may do everything stays, and so does
+/// the built-in one.
 #[utoipa::path(
     delete,
     path = "/admin/local-users/{id}",

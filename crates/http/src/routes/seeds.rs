@@ -56,7 +56,12 @@ pub(super) async fn list(
     operation_id = "deleteSeed",
     tag = "Seeds and devices",
     security(("token" = [])),
-    params(("dn" = String, Path, description = "Whose, as a distinguished name: `CN=user,OU=provider`.", example = "CN=alice,OU=local")),
+    params((
+        "dn" = String,
+        Path,
+        description = "Whose, as a distinguished name: `CN=user,OU=provider`.",
+        example = "CN=alice,OU=local"
+    )),
     responses(
         (status = 204, description = "The seed is gone, and the guess budget full."),
         Administration, NotFound

@@ -442,3 +442,14 @@ fn a_second_signal_does_not_wait_for_them() {
     let (server, _stream) = stopping(directory.path());
     assert_eq!(server.terminate().0, Some(1));
 }
+
+#[test]
+fn the_document_of_the_api_is_printed() {
+    let output = vestibule(&["openapi"]).output().unwrap();
+    ended(&output, 0);
+    let stored = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+    assert!(
+        stdout(&output) == fs::read_to_string(stored).unwrap(),
+        "renew it: cargo run -- openapi > docs/openapi.json"
+    );
+}

@@ -8,7 +8,7 @@ SwaggerUIBundle({
   deepLinking: true,
   validatorUrl: null,
   requestInterceptor(request) {
-    request.headers.Accept = "application/vnd.appgate.peer-v23+json";
+    request.headers.accept = "application/vnd.appgate.peer-v23+json";
     return request;
   },
 });
