@@ -12,7 +12,7 @@ pub(crate) struct Count {
 
 impl Count {
     /// Adds what a line says, if it is the last line of a test runner, or the first of a report in
-    /// the form of `JUnit`.
+    /// the form of JUnit.
     pub(crate) fn see(&mut self, line: &str) {
         if let Some(report) = line.trim_start().strip_prefix("<testsuites ") {
             let number = |name: &str| number_after(report, &format!("{name}=\""));

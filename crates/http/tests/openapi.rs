@@ -196,7 +196,8 @@ mod tests {
             .filter(|text| text.starts_with("docs/"))
         {
             let path = format!("/admin/{quoted}");
-            if path.ends_with(".png") {
+            if path.contains("favicon") {
+                // An image is no text, which is what the harness reads.
                 continue;
             }
             let part = app.get(&path).accept(None).send().await;

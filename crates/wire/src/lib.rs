@@ -5,6 +5,8 @@
 //! make sense is for the reader to say. What goes out never holds a `null`.
 
 mod error;
+#[cfg(test)]
+mod examples;
 mod identity_provider;
 mod list;
 mod login;

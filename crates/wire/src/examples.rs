@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
-use vestibule_wire::{
+
+use crate::{
     AdminMfaSettings, AdminMfaSettingsInput, FinishOtp, IdentityProvider, IdentityProviderInput,
     IdentityProviderNames, InitializeOtp, InitializeOtpResponse, LocalUser, LocalUserInput,
     LoginResponse, MfaProvider, MfaProviderInput, MfaProviderTestResult, OtpSeed, SignIn,
