@@ -109,6 +109,12 @@ mod tests {
         let schemas = &document["components"]["schemas"];
         // In an order in which each finds what it needs.
         for (method, path, schema, status) in [
+            (
+                "POST",
+                "/admin/administrative-roles",
+                "AdministrativeRoleInput",
+                200,
+            ),
             ("POST", "/admin/local-users", "LocalUserInput", 200),
             ("PUT", LOCAL, "IdentityProviderInput", 200),
             ("POST", "/admin/mfa-providers", "MfaProviderInput", 200),

@@ -6,10 +6,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    AdminMfaSettings, AdminMfaSettingsInput, FinishOtp, IdentityProvider, IdentityProviderInput,
-    IdentityProviderNames, InitializeOtp, InitializeOtpResponse, LocalUser, LocalUserInput,
-    LoginResponse, MfaProvider, MfaProviderInput, MfaProviderTestResult, OtpSeed, SignIn,
-    TypeTargetMap, Version,
+    AdminMfaSettings, AdminMfaSettingsInput, AdministrativeRole, AdministrativeRoleInput,
+    FinishOtp, IdentityProvider, IdentityProviderInput, IdentityProviderNames, InitializeOtp,
+    InitializeOtpResponse, LocalUser, LocalUserInput, LoginResponse, MfaProvider, MfaProviderInput,
+    MfaProviderTestResult, OtpSeed, SignIn, TypeTargetMap, Version,
 };
 
 /// All that stands under `examples` in a schema.
@@ -52,6 +52,7 @@ fn check_input<T: ToSchema + DeserializeOwned>() {
 #[test]
 fn answers_are_read_and_written_as_they_are() {
     check::<AdminMfaSettings>(1);
+    check::<AdministrativeRole>(1);
     check::<IdentityProvider>(1);
     check::<IdentityProviderNames>(1);
     check::<InitializeOtpResponse>(4);
@@ -70,6 +71,7 @@ fn requests_are_read() {
     check::<InitializeOtp>(1);
     check::<SignIn>(1);
     check_input::<AdminMfaSettingsInput>();
+    check_input::<AdministrativeRoleInput>();
     check_input::<IdentityProviderInput>();
     check_input::<LocalUserInput>();
     check_input::<MfaProviderInput>();
