@@ -86,6 +86,9 @@ const CHANGES: &str = "
 /// All statements see one moment, and whoever counts at the same time fails and tries again.
 const COUNTING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 
+/// Nobody waits for this, and after a million users were made at once there is a lot to count.
+const NO_HURRY: &str = "SET LOCAL statement_timeout = '5min'";
+
 const COUNT: &str = "
     WITH counted AS (
         DELETE FROM list_changes RETURNING list, key, change
@@ -170,6 +173,7 @@ impl PostgresStore {
         if !alone {
             return write.roll_back().await;
         }
+        write.run(query(NO_HURRY)).await?;
         write.run(query(COUNT)).await?;
         write.run(query(REMOVE_EMPTY)).await?;
         for (list, split) in [

@@ -27,18 +27,10 @@ pub(super) async fn keep_house(
         clear("expired tokens", || service.remove_expired(BATCH)).await;
         clear("old pushes", || service.remove_useless_pushes(BATCH)).await;
         clear("devices of long ago", || service.forget_devices(BATCH)).await;
-        tidy(&service).await;
+        if let Err(error) = service.tidy_store().await {
+            put_off("long lists", &error);
+        }
         password.forget_if_changed(&store).await;
-    }
-}
-
-async fn tidy(service: &Service) {
-    if let Err(error) = service.tidy_store().await {
-        let error: &dyn std::error::Error = &error;
-        warn!(
-            error,
-            "The store is not tidied: long lists may be slow; the next try is in a minute"
-        );
     }
 }
 
@@ -50,14 +42,18 @@ where
 {
     match in_batches(batch).await {
         Ok(removed) => debug!(what, removed, "Cleared"),
-        Err(error) => {
-            let error: &dyn std::error::Error = &error;
-            warn!(
-                what,
-                error, "Not cleared: the store does not allow it; the next try is in a minute"
-            );
-        }
+        Err(error) => put_off(what, &error),
     }
+}
+
+/// Says what is not in order, and why.
+fn put_off(what: &'static str, error: &ServiceError) {
+    use std::error::Error as _;
+    let cause = error.source().map(tracing::field::display);
+    warn!(
+        what,
+        %error, cause, "Not put in order: the store does not allow it; the next try is in a minute"
+    );
 }
 
 /// Does something a batch at a time until there is less than a batch of it; how much there was.
