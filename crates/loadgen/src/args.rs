@@ -7,7 +7,7 @@ use crate::rows::Row;
 pub(crate) const USAGE: &str = "\
 vestibule-loadgen --server PATH [ROW …] [--json] [--rounds N] [--sessions N]
 
-  ROW           P1, P4 or P5; all of them if none is named
+  ROW           P1, P4, P5 or P8; all of them if none is named
   --server      the program `vestibule`, of a release build
   --json        the result as JSON
   --rounds      how often subject and reference take turns (3)

@@ -13,6 +13,7 @@ mod contest;
 mod fault;
 mod figures;
 mod http;
+mod lists;
 mod load;
 mod machine;
 mod phone;
@@ -70,6 +71,9 @@ fn measure(args: &Args) -> Result<(String, Vec<Line>)> {
         let mut lines = contest::run(args, &postgres).await?;
         if args.rows.contains(&Row::P5) {
             lines.extend(pushes::run(args, &postgres).await?);
+        }
+        if args.rows.contains(&Row::P8) {
+            lines.extend(lists::run(args, &postgres).await?);
         }
         Ok(lines)
     })?;

@@ -52,6 +52,8 @@ pub(crate) enum Target {
     AtMost(f64),
     /// The memory of the subject is at most this.
     Octets(u64),
+    /// All but one in a hundred take at most this.
+    Within(Duration),
     /// Nothing failed.
     All,
 }
@@ -64,6 +66,7 @@ impl Line {
             (Target::AtLeast(least), _) => ratio.is_some_and(|ratio| ratio >= least),
             (Target::AtMost(most), _) => ratio.is_some_and(|ratio| ratio <= most),
             (Target::Octets(most), Value::Octets(octets)) => octets <= most,
+            (Target::Within(most), _) => self.p99.is_some_and(|p99| p99 <= most),
             (Target::All, Value::Of(some, all)) => some == all,
             (Target::Octets(_) | Target::All, _) => false,
         };
@@ -140,6 +143,7 @@ impl Target {
             Self::AtLeast(ratio) => format!("≥ {ratio}"),
             Self::AtMost(ratio) => format!("≤ {ratio}"),
             Self::Octets(octets) => format!("≤ {}", mebibytes(octets)),
+            Self::Within(most) => format!("≤ {}", for_people(most)),
             Self::All => "all".to_owned(),
         }
     }

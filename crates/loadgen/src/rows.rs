@@ -12,6 +12,8 @@ pub(crate) enum Row {
     P4,
     /// Many pushes that are pending at once.
     P5,
+    /// Pages of long lists.
+    P8,
 }
 
 /// Two contenders, and how the first should fare against the second.
@@ -35,7 +37,7 @@ pub(crate) enum Contender {
 }
 
 impl Row {
-    pub(crate) const ALL: [Self; 3] = [Self::P1, Self::P4, Self::P5];
+    pub(crate) const ALL: [Self; 4] = [Self::P1, Self::P4, Self::P5, Self::P8];
 
     /// The row of this name, in upper or lower case.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -48,6 +50,7 @@ impl Row {
             Self::P1 => "P1",
             Self::P4 => "P4",
             Self::P5 => "P5",
+            Self::P8 => "P8",
         }
     }
 
@@ -64,7 +67,7 @@ impl Row {
                 reference: Contender::Totp,
                 at_least: 0.4,
             }),
-            Self::P5 => None,
+            Self::P5 | Self::P8 => None,
         }
     }
 }

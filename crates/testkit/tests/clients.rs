@@ -32,7 +32,7 @@ struct Stage {
 }
 
 impl Stage {
-    async fn new() -> Self {
+    fn new() -> Self {
         let site = Site::new(env!("CARGO_BIN_EXE_vestibule-clocked"), Backend::Sqlite);
         let exempt = ["user", "exempt", "admin", "--until", "2100-01-01T00:00:00Z"];
         let server = site.start();

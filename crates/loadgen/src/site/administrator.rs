@@ -73,6 +73,11 @@ impl Administrator {
         }
     }
 
+    /// Asks for something once.
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
+        ask(self.address, &Request::get(path, Some(&self.token))).await
+    }
+
     async fn call(&self, method: &str, path: &str, body: &impl Serialize) -> Result<Answer> {
         let request = Request::send(method, path, Some(&self.token), body)?;
         ask(self.address, &request).await

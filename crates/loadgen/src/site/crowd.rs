@@ -49,9 +49,10 @@ impl Crowd {
         let written = write!(
             statements,
             "INSERT INTO users (id, name, name_key, first_name, last_name, notes, tags, disabled,
-                password_hash, failed_login_attempts, roles, created, updated, search)
+                password_hash, failed_login_attempts, roles, created, updated, search, fields)
              SELECT id, name, name, 'L', 'G', '', '[]', FALSE, '{HASH}', 0, '[]', now, now,
-                name || E'\\n\\n' || id || E'\\ncn=' || name || ',ou=local'
+                name || E'\\n\\n' || id || E'\\ncn=' || name || ',ou=local',
+                jsonb_build_object('id', id::text, 'name', name, 'username', name)
              FROM (
                 SELECT gen_random_uuid() AS id, 'load-' || lpad(n::text, 6, '0') AS name,
                     (extract(epoch FROM now()) * 1000000)::bigint AS now

@@ -88,7 +88,7 @@ fn token(answer: &Value) -> String {
 
 #[tokio::test]
 async fn a_user_signs_in_with_a_second_factor() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let client = CommandLine::started(&stage).await;
     let admin = client.sign_in("admin", ADMIN_PASSWORD).await;
     // Where none is due, the same partial token asks twice.
@@ -111,16 +111,16 @@ async fn a_user_signs_in_with_a_second_factor() {
         (&json!(true), &json!("alice"))
     );
     let begin = json!({ "userPassword": "a password" });
-    let begun = client
+    let answer = client
         .call("POST", "/authentication/otp/initialize", &partial, &begin)
         .await;
-    let begun = decoded(&begun, 200);
+    let answer = decoded(&answer, 200);
     assert_eq!(
-        (&begun["type"], &begun["inputType"]),
+        (&answer["type"], &answer["inputType"]),
         (&json!("Secret"), &json!("Numeric"))
     );
-    assert!(!begun["barcode"].as_str().unwrap().contains('\n'));
-    let authenticator = Authenticator::from_base32(begun["secret"].as_str().unwrap());
+    assert!(!answer["barcode"].as_str().unwrap().contains('\n'));
+    let authenticator = Authenticator::from_base32(answer["secret"].as_str().unwrap());
     for wrong in ["000000", "wrong"] {
         let refused = decoded(&client.otp(&partial, wrong).await, 401);
         assert_eq!(refused["failureType"], "Mfa");
@@ -143,11 +143,11 @@ async fn a_user_signs_in_with_a_second_factor() {
     stage.advance(Duration::from_hours(25));
     decoded(&client.authorize(&token(&authorized)).await, 401);
     let partial = token(&client.sign_in("alice", "a password").await);
-    let begun = client
+    let answer = client
         .call("POST", "/authentication/otp/initialize", &partial, &begin)
         .await;
     assert_eq!(
-        decoded(&begun, 200),
+        decoded(&answer, 200),
         json!({ "type": "AlreadySeeded", "inputType": "Numeric" })
     );
     decoded(
@@ -159,7 +159,7 @@ async fn a_user_signs_in_with_a_second_factor() {
 /// What it shows is the message, and each error of a field.
 #[tokio::test]
 async fn a_wrong_password_is_told() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let client = CommandLine::started(&stage).await;
     let body = json!({ "providerName": "local", "deviceId": DEVICE, "username": "admin", "password": "x" });
     let refused = decoded(

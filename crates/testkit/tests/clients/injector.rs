@@ -6,7 +6,7 @@ use super::{ADMIN_PASSWORD, Stage, decoded, newest_version};
 
 #[tokio::test]
 async fn it_signs_in() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let sent = "application/vnd.appgate.peer-v0+json";
     let names = "/identity-providers/names";
     let refused = stage.send("GET", names, &[("Accept", sent)], "").await;

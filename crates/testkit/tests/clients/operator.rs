@@ -56,7 +56,7 @@ impl<'s> Operator<'s> {
 /// One empty answer, or one that fails, and it gives up.
 #[tokio::test]
 async fn it_starts() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let operator = Operator::signed_in(&stage).await;
     for list in [
         "/mfa-providers",
@@ -84,7 +84,7 @@ async fn it_starts() {
 
 #[tokio::test]
 async fn an_object_is_created_changed_and_deleted() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let operator = Operator::signed_in(&stage).await;
     let id = "5f1ee1b2-52a5-4c53-9a0d-0b1d5ba5d7a3";
     let provider = json!({

@@ -87,7 +87,7 @@ impl<'s> Terraform<'s> {
 
 #[tokio::test]
 async fn an_mfa_provider_lives() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let terraform = Terraform::configured(&stage).await;
     let body = concat!(
         r#"{"authenticationProtocol":"CHAP","challengeSharedSecret":"secretString","#,
@@ -150,7 +150,7 @@ async fn an_mfa_provider_lives() {
 
 #[tokio::test]
 async fn a_local_user_lives() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let terraform = Terraform::configured(&stage).await;
     let body = concat!(
         r#"{"disabled":false,"email":"john.doe@test.com","failedLoginAttempts":30,"firstName":"john","#,
@@ -189,7 +189,7 @@ async fn a_local_user_lives() {
 
 #[tokio::test]
 async fn the_settings_for_administrators_live() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let terraform = Terraform::configured(&stage).await;
     let path = "/admin-mfa-settings";
     let read = terraform.get(path).await;
@@ -208,7 +208,7 @@ async fn the_settings_for_administrators_live() {
 
 #[tokio::test]
 async fn an_administrative_role_lives() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let terraform = Terraform::configured(&stage).await;
     let body = concat!(
         r#"{"id":"f5d2a4c8-52b4-4e3f-9d4c-0c2e37a5a0b1","name":"the role","notes":"hello world","privileges":["#,
@@ -237,7 +237,7 @@ async fn an_administrative_role_lives() {
 
 #[tokio::test]
 async fn the_local_identity_provider_is_found_and_changed() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let terraform = Terraform::configured(&stage).await;
     let found = terraform
         .get("/identity-providers?orderBy=name&query=local&range=0-25")
@@ -258,7 +258,7 @@ async fn the_local_identity_provider_is_found_and_changed() {
 /// A configured token gets its prefix twice, and is never asked for again.
 #[tokio::test]
 async fn a_configured_token_is_enough() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let mut terraform = Terraform::configured(&stage).await;
     let token = decoded(&terraform.sign_in().await, 200)["token"]
         .as_str()

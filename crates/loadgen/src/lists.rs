@@ -1,0 +1,102 @@
+//! Pages of long lists: as fast in the middle as at the beginning.
+
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tokio::time::{Instant, interval};
+
+use crate::args::Args;
+use crate::fault::{Fault, OrFault as _, Result};
+use crate::figures::{Latencies, Spread, milliseconds};
+use crate::progress;
+use crate::report::{Line, Side, Target, Value};
+use crate::rows::Row;
+use crate::site::{Crowd, Postgres, Site};
+
+/// Users, each with a seed.
+const USERS: usize = 1_000_000;
+/// Asked for each page.
+const REQUESTS: usize = 50;
+/// What a page may take.
+const MOST: Duration = Duration::from_millis(50);
+/// The server counts what has changed once a minute.
+const PATIENCE: Duration = Duration::from_mins(4);
+
+/// What nobody can sign in with, and lists show all the same.
+const SEEDS: &str = "
+    INSERT INTO second_factors (user_id, revision, seed_id, seed_key_id, seed_sealed, verified, last_step)
+    SELECT id, 1, id, id, '', TRUE, 1 FROM users ON CONFLICT DO NOTHING;
+    VACUUM ANALYZE;";
+
+const PAGES: [(&str, &str, usize); 4] = [
+    ("first page of users", "/admin/local-users", 0),
+    ("middle page of users", "/admin/local-users", USERS / 2),
+    ("first page of seeds", "/admin/otp/seeds", 0),
+    ("middle page of seeds", "/admin/otp/seeds", USERS / 2),
+];
+
+/// Measures the pages.
+pub(crate) async fn run(args: &Args, postgres: &Postgres) -> Result<Vec<Line>> {
+    let site = Site::start(&args.server, postgres, "").await?;
+    progress(format_args!("a million users and seeds: some two minutes"));
+    Crowd::settle(postgres, &site.database, USERS)?;
+    postgres.run(&site.database, SEEDS)?;
+    wait_until_counted(postgres, &site.database).await?;
+    let mut lines = Vec::new();
+    for (title, path, first) in PAGES {
+        lines.push(page(&site, args.rounds, title, path, first).await?);
+    }
+    Ok(lines)
+}
+
+async fn wait_until_counted(postgres: &Postgres, database: &str) -> Result<()> {
+    let until = Instant::now() + PATIENCE;
+    let mut looks = interval(Duration::from_secs(1));
+    while Instant::now() < until {
+        looks.tick().await;
+        if postgres.run(database, "SELECT count(*) FROM list_changes;")? == "0" {
+            return Ok(());
+        }
+    }
+    Err(Fault::new("the server does not count what is in its lists"))
+}
+
+async fn page(site: &Site, rounds: usize, title: &str, path: &str, first: usize) -> Result<Line> {
+    let last = first + 10;
+    let path = format!("{path}?range={first}-{last}");
+    let mut all = Latencies::default();
+    let mut medians = Vec::new();
+    let mut faults = Vec::new();
+    for _ in 0..rounds {
+        let mut latencies = Latencies::default();
+        for _ in 0..REQUESTS {
+            let asked = Instant::now();
+            let answer = site.administrator.get(&path).await?;
+            let latency = asked.elapsed();
+            latencies.push(latency);
+            all.push(latency);
+            let page: Json = answer.read()?;
+            let items = page.get("data").and_then(Json::as_array).map(Vec::len);
+            let range = page.get("range").and_then(Json::as_str).unwrap_or_default();
+            // The administrator is one more user, and has a seed too.
+            if items != Some(11) || range != format!("{first}-{last}/{}", USERS + 1) {
+                faults.push(format!("{title}: {items:?} objects, {range}"));
+            }
+        }
+        medians.extend(latencies.percentile(50).map(milliseconds));
+    }
+    let median = Spread::of(medians).or_fault("there was no round")?;
+    Ok(Line {
+        row: Row::P8.name(),
+        subject: Side {
+            title: format!("{title}, of a million"),
+            value: Value::Milliseconds(median),
+        },
+        reference: None,
+        ratio: None,
+        p50: all.percentile(50),
+        p99: all.percentile(99),
+        target: Target::Within(MOST),
+        faults,
+    })
+}
