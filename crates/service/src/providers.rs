@@ -12,7 +12,7 @@ pub use test::MfaProviderTest;
 
 use tracing::{info, warn};
 use vestibule_engine::mfa::{FIDO2_PROVIDER, TOTP_PROVIDER};
-use vestibule_engine::privilege::{PrivilegeType, Reach, Sight, Target};
+use vestibule_engine::privilege::{PrivilegeType, Reach, Target};
 use vestibule_engine::provider::ProviderKind;
 use vestibule_engine::{MfaProvider, MfaProviderId};
 use vestibule_store::{Creation, ListQuery, Listing, Removal, Replacement, StoredProvider};
@@ -109,7 +109,7 @@ impl Service {
             if stored.is_none() {
                 draft.replacing_nothing(path.is_some(), id)?;
             }
-            let stored = reachable(&reach, stored)?;
+            let stored = shown(&reach, stored, Missing::MfaProvider)?;
             let base = inner.kept_by(&stored, draft)?;
             let Checked { provider, secrets } =
                 draft.replacing(&stored.provider, base, self.now())?;
@@ -140,7 +140,7 @@ impl Service {
     pub async fn remove_mfa_provider(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
         let reach = caller.may(PrivilegeType::Delete, Target::MfaProvider)?;
         let stored = self.inner.stored_provider(id.parse().ok()).await?;
-        let id = reachable(&reach, stored)?.provider.id;
+        let id = shown(&reach, stored, Missing::MfaProvider)?.provider.id;
         if [TOTP_PROVIDER, FIDO2_PROVIDER].contains(&id) {
             return Err(ServiceError::Conflict(Conflict::MfaProviderBuiltIn));
         }
@@ -170,7 +170,7 @@ impl Service {
         let id = draft.id.as_deref().and_then(|id| id.parse().ok());
         let stored = inner.stored_provider(id).await?;
         if reach != Reach::Everything {
-            reachable(&reach, stored.clone())?;
+            shown(&reach, stored.clone(), Missing::MfaProvider)?;
         }
         let base = match &stored {
             None => Base::nothing(),
@@ -197,21 +197,6 @@ impl Service {
         info!(provider.id = id.map(tracing::field::display), by.id = %caller.bearer.user.id,
             works = found.error.is_none(), "MFA provider tested");
         Ok(found)
-    }
-}
-
-/// A provider that somebody with this reach may see.
-fn reachable(
-    reach: &Reach,
-    stored: Option<StoredProvider>,
-) -> Result<StoredProvider, ServiceError> {
-    match (
-        reach.sight(stored.as_ref().map(|stored| &stored.provider)),
-        stored,
-    ) {
-        (Sight::Shown, Some(stored)) => Ok(stored),
-        (Sight::Absent, _) => Err(ServiceError::NotFound(Missing::MfaProvider)),
-        (Sight::Shown | Sight::Withheld, _) => Err(ServiceError::Forbidden),
     }
 }
 

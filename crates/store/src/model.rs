@@ -4,7 +4,7 @@ use uuid::Uuid;
 use vestibule_engine::attempt::StepToClaim;
 use vestibule_engine::mfa::Exemption;
 use vestibule_engine::password::{Device, Lane, LockoutPolicy};
-use vestibule_engine::privilege::Privileges;
+use vestibule_engine::privilege::{Object, Privileges, Target};
 use vestibule_engine::{
     Acceptance, DeviceId, GuessBudget, MfaProvider, MfaProviderId, NameKey, NewToken, Push, Role,
     SeedId, SessionId, Timestamp, TokenHash, TokenRecord, TotpStep, User, UserId, UserName,
@@ -289,6 +289,18 @@ pub struct StoredProvider {
     pub shared_secret: Option<Sealed>,
     /// The sealed secret of the first request of a challenge or a push.
     pub challenge_secret: Option<Sealed>,
+}
+
+impl Object for StoredProvider {
+    const TARGET: Target = MfaProvider::TARGET;
+
+    fn uuid(&self) -> Uuid {
+        self.provider.uuid()
+    }
+
+    fn tags(&self) -> &[String] {
+        self.provider.tags()
+    }
 }
 
 /// What an administrator's reset of a second factor found.
