@@ -6,13 +6,14 @@
 //!
 //! Read in this order: who ([`subject`], [`identity`]), the first factor ([`password`]), the second
 //! ([`totp`], [`budget`], [`enrolment`], [`attempt`], or [`provider`], [`radius`], [`push`]), what one holds afterwards ([`token`]), and what one may do
-//! with it ([`privilege`]).
+//! with it ([`privilege`]). What is written down of all this is in [`audit`].
 
 mod id;
 mod secret;
 mod time;
 
 pub mod attempt;
+pub mod audit;
 pub mod budget;
 pub mod enrolment;
 pub mod identity;

@@ -4,6 +4,7 @@ mod kinds;
 mod matrix;
 mod object;
 
+pub(crate) use kinds::words;
 pub use kinds::{ApplianceFunction, PrivilegeType, Target};
 pub use matrix::{Scopable, allowed};
 pub use object::{Object, Sight};

@@ -6,7 +6,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use vestibule_engine::Token;
-use vestibule_service::{Caller, ServiceError, TokenRefusal};
+use vestibule_service::{Caller, Origin, ServiceError, TokenRefusal};
 
 use crate::App;
 use crate::body::RawBody;
@@ -28,13 +28,13 @@ impl FromRequestParts<App> for BearerToken {
 /// send. Sending it can take a while, in which the token may have ended: it is looked at again.
 pub(crate) async fn admit<T: DeserializeOwned, R>(
     app: &App,
-    token: &Token,
+    (token, origin): (&Token, Origin),
     allowed: impl FnOnce(&Caller) -> Result<R, ServiceError>,
     body: RawBody,
 ) -> ApiResult<(Caller, T)> {
-    allowed(&app.service.caller(token).await?)?;
+    allowed(&app.service.caller(token, origin).await?)?;
     let input = body.json().await?;
-    Ok((app.service.caller(token).await?, input))
+    Ok((app.service.caller(token, origin).await?, input))
 }
 
 /// Reads `Bearer TOKEN`, in any case and however often the word is repeated: some clients add it

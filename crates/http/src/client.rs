@@ -8,7 +8,8 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
-use vestibule_service::ClientAddress;
+use uuid::Uuid;
+use vestibule_service::{ClientAddress, Origin};
 
 use crate::App;
 
@@ -75,19 +76,21 @@ impl fmt::Debug for TrustedProxies {
     }
 }
 
-/// The address of the client, for handlers.
+/// Which request asks, and from where: for handlers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Client(pub(crate) ClientAddress);
+pub(crate) struct Asked(pub(crate) Origin);
 
-impl Client {
-    /// The client of a request that is in its envelope.
+impl Asked {
+    /// What is known of a request that is in its envelope.
     pub(crate) fn of(extensions: &Extensions) -> Self {
-        let client = extensions.get().copied();
-        client.unwrap_or(Self(ClientAddress::Unknown))
+        extensions.get().copied().unwrap_or(Self(Origin {
+            request: Uuid::nil(),
+            address: ClientAddress::Unknown,
+        }))
     }
 }
 
-impl FromRequestParts<App> for Client {
+impl FromRequestParts<App> for Asked {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tracing::{error, warn};
 use vestibule_engine::{FieldErrors, Refusal};
-use vestibule_service::{Conflict, Missing, ServiceError, TokenRefusal};
+use vestibule_service::{Conflict, Denial, Missing, ServiceError, TokenRefusal};
 use vestibule_wire::{ErrorBody, FailureType, FieldError, ids, messages};
 
 /// When to come back to a store that does not work.
@@ -23,7 +23,12 @@ pub(crate) struct ApiError {
     status: StatusCode,
     body: Box<ErrorBody>,
     retry_after: Option<Duration>,
+    denial: Option<Box<Denial>>,
 }
+
+/// What an answer denies: for the envelope, which writes it down before the answer leaves.
+#[derive(Clone, Debug)]
+pub(crate) struct Denied(pub(crate) Box<Denial>);
 
 impl ApiError {
     pub(crate) fn from_body(status: StatusCode, body: ErrorBody) -> Self {
@@ -31,6 +36,7 @@ impl ApiError {
             status,
             body: Box::new(body),
             retry_after: None,
+            denial: None,
         }
     }
 
@@ -88,6 +94,9 @@ impl IntoResponse for ApiError {
             response
                 .headers_mut()
                 .insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        if let Some(denial) = self.denial {
+            response.extensions_mut().insert(Denied(denial));
         }
         response
     }
@@ -171,9 +180,10 @@ impl From<ServiceError> for ApiError {
                 ids::UNAUTHORIZED,
                 token_message(reason),
             ),
-            ServiceError::Forbidden => {
-                plain(StatusCode::FORBIDDEN, ids::FORBIDDEN, messages::FORBIDDEN)
-            }
+            ServiceError::Forbidden(denial) => Self {
+                denial: Some(denial),
+                ..plain(StatusCode::FORBIDDEN, ids::FORBIDDEN, messages::FORBIDDEN)
+            },
             ServiceError::NotFound(what) => {
                 plain(StatusCode::NOT_FOUND, ids::NOT_FOUND, missing_message(what))
             }

@@ -1,6 +1,5 @@
 //! What every request gets: an id, a span, a log line, and an answer even when a handler panics.
 
-use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
@@ -13,16 +12,13 @@ use futures_util::FutureExt as _;
 use futures_util::future::{Either, ready};
 use tracing::{Instrument as _, debug, error, info_span};
 use uuid::Uuid;
-use vestibule_service::Service;
+use vestibule_service::{Origin, Service, ServiceError};
 
 use crate::around::answer;
-use crate::client::Client;
-use crate::error::ApiError;
+use crate::client::Asked;
+use crate::error::{ApiError, Denied};
 use crate::routes::has_versions;
 use crate::{TrustedProxies, accept};
-
-/// What a handler that panics leaves.
-type Panic = Box<dyn Any + Send>;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -44,16 +40,21 @@ pub(crate) fn envelope(
     route: Route,
 ) -> impl Future<Output = Response> + Send + use<> {
     let id = RequestId(service.random_uuid());
-    let client = Client(proxies.client(request.extensions(), request.headers()));
+    let address = proxies.client(request.extensions(), request.headers());
+    let asked = Asked(Origin {
+        request: id.0,
+        address,
+    });
     request.extensions_mut().insert(id);
-    request.extensions_mut().insert(client);
+    request.extensions_mut().insert(asked);
+    let service = service.clone();
     // The route and not the path: a path may hold a name.
     let matched = request.extensions().get::<MatchedPath>();
     let matched = matched.map_or("", MatchedPath::as_str);
     let span = info_span!(
         "request",
         request.id = %id.0,
-        client.address = %client.0,
+        client.address = %address,
         http.method = %request.method(),
         http.route = matched,
     );
@@ -64,15 +65,36 @@ pub(crate) fn envelope(
     };
     AssertUnwindSafe(answered)
         .catch_unwind()
-        .map(move |answered| finish(id, answered))
+        .then(move |answered| {
+            let mut response = answered.unwrap_or_else(|_| {
+                error!("A handler panicked; the panic is above");
+                ApiError::internal().into_response()
+            });
+            // Few answers deny anything, and many wait long: only those few are given the room.
+            match response.extensions_mut().remove::<Denied>() {
+                None => Either::Left(ready(response)),
+                Some(denied) => Either::Right(deny(service, denied, asked, response).boxed()),
+            }
+        })
+        .map(move |response| finish(id, response))
         .instrument(span)
 }
 
-fn finish(id: RequestId, answered: Result<Response, Panic>) -> Response {
-    let mut response = answered.unwrap_or_else(|_| {
-        error!("A handler panicked; the panic is above");
-        ApiError::internal().into_response()
-    });
+/// An answer that denies something, once that is written down. What cannot be written down is not
+/// answered.
+async fn deny(
+    service: Service,
+    Denied(denial): Denied,
+    Asked(origin): Asked,
+    response: Response,
+) -> Response {
+    match service.record_denial(&denial, origin).await {
+        Ok(()) => response,
+        Err(error) => ApiError::from(ServiceError::Unavailable(error.into())).into_response(),
+    }
+}
+
+fn finish(id: RequestId, mut response: Response) -> Response {
     debug!(http.status = response.status().as_u16(), "Answered");
     let headers = response.headers_mut();
     // Answers hold tokens and names: nobody on the way may keep them.

@@ -10,7 +10,7 @@ use vestibule_service::{Clock, OsRandom, Random};
 use crate::config::{Config, Environment, Flags, Settings};
 use crate::exit::Exit;
 use crate::login::LoginArgs;
-use crate::operator::{SeedsCommand, UserCommand};
+use crate::operator::{AuditCommand, ExplainArgs, SeedsCommand, UserCommand};
 use crate::{healthcheck, logging, login, operator, output, serve};
 
 /// A self-hosted controller for multi-factor authentication.
@@ -48,6 +48,10 @@ The log goes to stderr; VESTIBULE_LOG says how much of it (default: info)."
         #[command(subcommand)]
         command: UserCommand,
     },
+    /// Show the audit trail, or check that nobody changed it
+    Audit(Box<AuditCommand>),
+    /// Say in plain words how a request ended, and why
+    Explain(ExplainArgs),
     /// Act on the seeds of one-time passwords, directly in the database
     Seeds {
         #[command(subcommand)]
@@ -103,8 +107,14 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> Exit {
         Command::User { command } => with_settings(command.flags(), |settings| {
             small_runtime(operator::user(&command, &settings.config, clock))
         }),
+        Command::Audit(command) => with_settings(command.flags(), |settings| {
+            small_runtime(operator::audit(&command, &settings.config, clock))
+        }),
+        Command::Explain(args) => with_settings(args.flags(), |settings| {
+            small_runtime(operator::explain(&args, &settings.config))
+        }),
         Command::Seeds { command } => with_settings(command.flags(), |settings| {
-            small_runtime(operator::seeds(&command, &settings.config))
+            small_runtime(operator::seeds(&command, &settings.config, clock))
         }),
     }
 }

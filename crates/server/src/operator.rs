@@ -1,24 +1,30 @@
 //! What operators do directly in the database, for the day when nobody can sign in.
 
+mod audit;
 mod password;
 mod seeds;
 mod users;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp as DateTime;
 use vestibule_engine::{DistinguishedName, NameKey, Timestamp, User};
-use vestibule_service::{HasherError, OpenError, ServiceError};
+use vestibule_service::{
+    Clock, HasherError, Keyring, OpenError, OsRandom, Parts, Service, ServiceError,
+};
 use vestibule_store::{Store, StoreError};
 
 use crate::cli;
-use crate::config::Flags;
+use crate::config::{Config, Flags};
 use crate::exit::Exit;
-use crate::key::KeyError;
+use crate::key::{self, KeyError};
 use crate::output;
+use crate::serve;
 use crate::stores::NoStore;
 
+pub(crate) use audit::{AuditCommand, ExplainArgs, explain, run as audit};
 pub(crate) use seeds::run as seeds;
 pub(crate) use users::run as user;
 
@@ -166,6 +172,22 @@ enum OperatorError {
     Refused(String),
     #[error("{0}")]
     Usage(String),
+}
+
+/// The service over the database, with the key that its audit trail is written with.
+async fn open_service(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+) -> Result<Service, OperatorError> {
+    Ok(Service::open(Parts {
+        store: Arc::clone(store),
+        clock,
+        random: Arc::new(OsRandom),
+        keyring: Keyring::new(&key::load(&config.master_key_file)?),
+        policy: serve::policy(config),
+    })
+    .await?)
 }
 
 /// How a command ends: it says in one line what it did, or why it did not.

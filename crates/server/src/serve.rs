@@ -111,10 +111,13 @@ pub async fn run(
     };
     let stop = tokio::spawn(signals.stop(readiness, server.clone(), stopping));
     let house = tokio::spawn(housekeeping::keep_house(service.clone(), store, password));
+    let sealing = tokio::spawn(housekeeping::seal(service.clone()));
     announce(&config, address, tls.as_ref())?;
     let outcome = http::serve(listener, router, UnnamedProxy::watch(&config), tls, server).await;
 
     house.abort();
+    sealing.abort();
+    housekeeping::seal_once(&service).await;
     service.close().await;
     // Until here a second signal ends the program, whatever it waits for.
     stop.abort();

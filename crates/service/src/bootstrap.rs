@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tracing::info;
 use uuid::Uuid;
+use vestibule_engine::audit::{Detail, Entry, Event, OPERATOR, ObjectKind, Outcome};
 use vestibule_engine::mfa::TOTP_PROVIDER;
 use vestibule_engine::role::SYSTEM_ADMINISTRATION;
 use vestibule_engine::user::{ADMIN, BUILTIN_TAG};
@@ -15,7 +16,9 @@ use crate::clock::TimeKeeper;
 use crate::known::KnownProviders;
 use crate::limiter::Limiter;
 use crate::radius::{RadiusRandom, WaitingPushes};
-use crate::{Conflict, Hasher, Inner, Parts, Place, SealError, Service, ServiceError};
+use crate::{
+    ClientAddress, Conflict, Hasher, Inner, Origin, Parts, Place, SealError, Service, ServiceError,
+};
 
 /// What is sealed to know the key again.
 const CANARY: &[u8] = b"the master key of this database";
@@ -74,6 +77,7 @@ impl Service {
                 radius: udp::Client::new(radius_random, udp::Limits::default()),
                 known: KnownProviders::default(),
                 pushes: WaitingPushes::default(),
+                strangers: crate::audit::Strangers::default(),
                 store,
                 time: TimeKeeper::new(clock),
                 random,
@@ -110,10 +114,17 @@ impl Service {
                 provider: Some(TOTP_PROVIDER),
                 exempted: Vec::new(),
             };
-            self.inner.store.set_admin_mfa(&totp).await?;
+            let entry = self.by_first_start(Event::AdminMfaReplaced);
+            let entry = entry.to(ObjectKind::AdminMfa, None, None);
+            let trail = [self.sign(entry.with(Detail::Provider, TOTP_PROVIDER))];
+            self.inner.store.set_admin_mfa(&totp, &trail).await?;
         }
         match self
-            .create_user(self.built_in_admin()?, Some(password))
+            .create_user(
+                self.built_in_admin()?,
+                Some(password),
+                self.by_first_start(Event::UserCreated),
+            )
             .await
         {
             Ok(admin) => {
@@ -125,6 +136,16 @@ impl Service {
             }
             Err(other) => Err(other),
         }
+    }
+
+    /// A row about something that the first start did.
+    fn by_first_start(&self, event: Event) -> Entry {
+        let origin = Origin {
+            request: self.random_uuid(),
+            address: ClientAddress::Local,
+        };
+        let entry = self.inner.entry(origin, event, Outcome::Success);
+        entry.by(OPERATOR).because("the first start")
     }
 
     fn built_in_admin(&self) -> Result<User, ServiceError> {

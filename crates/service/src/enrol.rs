@@ -2,6 +2,7 @@
 
 use tokio::task::spawn_blocking;
 use tracing::info;
+use vestibule_engine::audit::{Event, Outcome};
 use vestibule_engine::enrolment::{Initialization, initialize};
 use vestibule_engine::subject::LOCAL_PROVIDER;
 use vestibule_engine::totp::{Label, SEED_LENGTH};
@@ -11,7 +12,7 @@ use vestibule_store::{Bearer, ProposedSeed, Swap};
 use crate::barcode::barcode;
 use crate::initialize::Initialized;
 use crate::second_factor::SeedPlace;
-use crate::{Inner, ServiceError};
+use crate::{Inner, Origin, ServiceError};
 
 /// How often a seed is proposed anew when something moved under it.
 const MOST_TRIES: u8 = 16;
@@ -33,8 +34,9 @@ impl Inner {
         &self,
         bearer: Bearer,
         host: &str,
+        origin: Origin,
     ) -> Result<Initialized, ServiceError> {
-        let (bearer, seed) = self.seed_to_show(bearer).await?;
+        let (bearer, seed) = self.seed_to_show(bearer, origin).await?;
         let Some(seed) = seed else {
             return Ok(Initialized::AlreadySeeded);
         };
@@ -60,6 +62,7 @@ impl Inner {
     async fn seed_to_show(
         &self,
         mut bearer: Bearer,
+        origin: Origin,
     ) -> Result<(Bearer, Option<Seed>), ServiceError> {
         for _ in 0..MOST_TRIES {
             let standing = self.standing(&bearer)?;
@@ -67,10 +70,16 @@ impl Inner {
             let now = self.time.now();
             let seed = match initialize(&standing, created, self.policy.enrol_within, now) {
                 Initialization::AlreadySeeded => return Ok((bearer, None)),
-                Initialization::TooLate => return Err(ServiceError::EnrolmentOver),
+                Initialization::TooLate => {
+                    let entry = self.entry(origin, Event::SeedShown, Outcome::Denied);
+                    let entry = entry.by_user(&bearer.user).to_user(&bearer.user);
+                    let why = "the time to enrol is over";
+                    self.record(entry.because(why)).await?;
+                    return Err(ServiceError::EnrolmentOver);
+                }
                 Initialization::ShowAgain(seed) => Seed::from_bytes(*seed.expose()),
                 Initialization::ShowNew => {
-                    let Some(seed) = self.propose_seed(&bearer, now).await? else {
+                    let Some(seed) = self.propose_seed(&bearer, now, origin).await? else {
                         bearer = self.due(&bearer.token.hash).await?.totp()?;
                         continue;
                     };
@@ -86,6 +95,7 @@ impl Inner {
         &self,
         bearer: &Bearer,
         now: Timestamp,
+        origin: Origin,
     ) -> Result<Option<Seed>, ServiceError> {
         let seed = Seed::from_bytes(self.random.bytes::<SEED_LENGTH>());
         let id = SeedId::from_random(self.random.bytes());
@@ -100,7 +110,10 @@ impl Inner {
             shown_to: bearer.token.session,
             created: now,
         };
-        Ok(match self.store.propose_seed(&proposed).await? {
+        let entry = self.entry(origin, Event::SeedShown, Outcome::Success);
+        let entry = entry.by_user(&bearer.user).to_user(&bearer.user);
+        let trail = [self.sign(entry)];
+        Ok(match self.store.propose_seed(&proposed, &trail).await? {
             Swap::Done => {
                 info!(subject.id = %bearer.user.id, "New seed shown");
                 Some(seed)

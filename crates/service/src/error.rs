@@ -5,8 +5,8 @@ use std::time::Duration;
 use vestibule_engine::{FieldErrors, MfaProviderId, Refusal};
 use vestibule_store::StoreError;
 
-use crate::HasherError;
 use crate::keyring::SealError;
+use crate::{Denial, HasherError};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -62,7 +62,7 @@ pub enum ServiceError {
     TokenRefused(TokenRefusal),
     /// The caller may not do that.
     #[error("forbidden")]
-    Forbidden,
+    Forbidden(Box<Denial>),
     /// There is no such thing.
     #[error("not found: {0}")]
     NotFound(Missing),

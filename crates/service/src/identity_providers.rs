@@ -7,12 +7,14 @@ pub use draft::{IdentityProviderDraft, LOCAL_TYPE};
 pub use not_ours::{ClaimMapping, NOT_OURS, NotOurs};
 
 use tracing::info;
+use vestibule_engine::audit::{Event, ObjectKind};
 use vestibule_engine::identity::{LOCAL, MinPasswordLength};
 use vestibule_engine::privilege::{PrivilegeType, Reach, Target};
+use vestibule_engine::subject::LOCAL_PROVIDER;
 use vestibule_engine::{IdentityProviderId, LocalProvider, Secret};
 use vestibule_store::{Fields, ListQuery, Listing};
 
-use crate::reach::{shown, within};
+use crate::reach::within;
 use crate::{Caller, Conflict, Missing, Service, ServiceError};
 
 /// Whether a new password is as the identity provider wants it. An empty one is none: a user
@@ -58,7 +60,8 @@ impl Service {
         id: &str,
     ) -> Result<LocalProvider, ServiceError> {
         let reach = caller.may(PrivilegeType::View, Target::IdentityProvider)?;
-        self.provider_within(&reach, id).await
+        self.provider_within(caller, (PrivilegeType::View, &reach), id)
+            .await
     }
 
     /// Refuses to make a provider: there is only the built-in one.
@@ -92,7 +95,8 @@ impl Service {
         if id != Some(LOCAL) {
             draft.replacing_nothing(id)?;
         }
-        let before = self.provider_within(&reach, path).await?;
+        let asked = (PrivilegeType::Edit, &reach);
+        let before = self.provider_within(caller, asked, path).await?;
         let new = draft.replacing_local(self.now())?;
         let retagged = LocalProvider {
             tags: new.tags.clone(),
@@ -100,7 +104,10 @@ impl Service {
             ..before.clone()
         };
         caller.must_replace(&before, &new, new == retagged)?;
-        self.inner.store.set_local_provider(&new).await?;
+        let (kind, id) = (ObjectKind::IdentityProvider, LOCAL.to_string());
+        let entry = caller.did(Event::IdentityProviderReplaced);
+        let trail = [self.sign(entry.to(kind, Some(&id), Some(LOCAL_PROVIDER)))];
+        self.inner.store.set_local_provider(&new, &trail).await?;
         info!(provider.id = %LOCAL, by.id = %caller.bearer.user.id,
             lockout.threshold = new.lockout.threshold(), lockout.minutes = new.lockout.minutes(),
             password.min_length = new.min_password_length.characters(),
@@ -119,21 +126,23 @@ impl Service {
         id: &str,
     ) -> Result<(), ServiceError> {
         let reach = caller.may(PrivilegeType::Delete, Target::IdentityProvider)?;
-        self.provider_within(&reach, id).await?;
+        self.provider_within(caller, (PrivilegeType::Delete, &reach), id)
+            .await?;
         Err(ServiceError::Conflict(Conflict::IdentityProviderBuiltIn))
     }
 
-    /// The provider with this id, if somebody with this reach may see it.
+    /// The provider that the caller asks for, if they may see it with this reach.
     async fn provider_within(
         &self,
-        reach: &Reach,
+        caller: &Caller,
+        asked: (PrivilegeType, &Reach),
         id: &str,
     ) -> Result<LocalProvider, ServiceError> {
         let local = match id.parse() {
             Ok(LOCAL) => Some(self.inner.store.local_provider().await?),
             _ => None,
         };
-        shown(reach, local, Missing::IdentityProvider)
+        caller.shown(asked, local, Missing::IdentityProvider)
     }
 
     /// Whether a privilege that is scoped by identity provider reaches the users of the built-in

@@ -9,7 +9,7 @@ use vestibule_engine::provider::InputType;
 use crate::enrol::SecretShown;
 use crate::known::KnownKind;
 use crate::second_factor::DueBearer;
-use crate::{ClientAddress, Service, ServiceError};
+use crate::{Origin, Service, ServiceError};
 
 /// The second factor was started.
 #[derive(Debug)]
@@ -59,13 +59,13 @@ impl Service {
         DueBearer(due): DueBearer,
         host: &str,
         user_password: Option<Secret<String>>,
-        client: ClientAddress,
+        origin: Origin,
     ) -> Result<Started, ServiceError> {
         let inner = Arc::clone(&self.inner);
         let input_type = due.provider.input_type;
         let next = match due.provider.kind {
-            KnownKind::Totp => inner.show_seed(due.bearer, host).await?,
-            KnownKind::Radius(_) => inner.initialize_radius(due, user_password, client).await?,
+            KnownKind::Totp => inner.show_seed(due.bearer, host, origin).await?,
+            KnownKind::Radius(_) => inner.initialize_radius(due, user_password, origin).await?,
         };
         Ok(Started { input_type, next })
     }

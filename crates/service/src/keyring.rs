@@ -9,6 +9,7 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use vestibule_engine::Secret;
+use vestibule_engine::audit::AuditKey;
 use vestibule_store::Sealed;
 use zeroize::Zeroizing;
 
@@ -21,6 +22,7 @@ const NONCE_LENGTH: usize = 12;
 pub struct Keyring {
     id: Uuid,
     cipher: Aes256Gcm,
+    audit: AuditKey,
 }
 
 /// Where a secret lies. What is sealed for one place does not open in another.
@@ -67,12 +69,18 @@ impl Keyring {
         Self {
             id: Uuid::from_slice(id).unwrap_or_default(),
             cipher: Aes256Gcm::new(master_key.expose().into()),
+            audit: AuditKey::of_master_key(master_key),
         }
     }
 
     /// The id of the key, which is no secret.
     pub const fn id(&self) -> Uuid {
         self.id
+    }
+
+    /// The key of the audit trail.
+    pub(crate) const fn audit(&self) -> &AuditKey {
+        &self.audit
     }
 
     /// Seals a secret for a place.

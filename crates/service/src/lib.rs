@@ -4,9 +4,11 @@
 //! carries out its effects over the stores, and reads again when something moved in between. Time
 //! and randomness enter here ([`Clock`], [`Random`]) and go down as arguments.
 
+mod audit;
 mod barcode;
 mod bootstrap;
 mod clock;
+mod denial;
 mod enrol;
 mod error;
 mod hasher;
@@ -29,8 +31,10 @@ mod settings;
 mod sign_in;
 mod users;
 
+pub use audit::{Head, Origin, Verified};
 pub use bootstrap::{FirstAdmin, OpenError};
 pub use clock::{Clock, SystemClock};
+pub use denial::Denial;
 pub use enrol::SecretShown;
 pub use error::{Conflict, Missing, ServiceError, SignInRefusal, TokenRefusal};
 pub use hasher::{Hasher, HasherError};
@@ -51,7 +55,9 @@ pub use sign_in::{Credentials, SignedIn};
 pub use users::UserDraft;
 
 /// What lists are asked for and answered with; adapters need no other part of the stores.
-pub use vestibule_store::{AdminMfa, Filter, ListOrder, ListQuery, Listing, SeedSummary};
+pub use vestibule_store::{
+    AdminMfa, AuditQuery, Filter, ListOrder, ListQuery, Listing, SeedSummary,
+};
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -126,6 +132,7 @@ struct Inner {
     radius: vestibule_radius::udp::Client,
     known: KnownProviders,
     pushes: WaitingPushes,
+    strangers: audit::Strangers,
 }
 
 /// Where a request comes from.

@@ -11,13 +11,14 @@ pub(crate) use secrets::open_secrets;
 pub use test::MfaProviderTest;
 
 use tracing::{info, warn};
+use vestibule_engine::audit::{Detail, Entry, Event, ObjectKind};
 use vestibule_engine::mfa::{FIDO2_PROVIDER, TOTP_PROVIDER};
 use vestibule_engine::privilege::{PrivilegeType, Reach, Target};
 use vestibule_engine::provider::ProviderKind;
 use vestibule_engine::{MfaProvider, MfaProviderId};
 use vestibule_store::{Creation, ListQuery, Listing, Removal, Replacement, StoredProvider};
 
-use crate::reach::{must_admit, shown, within};
+use crate::reach::within;
 use crate::{Caller, Conflict, Inner, Missing, Service, ServiceError};
 use draft::Checked;
 use secrets::RadiusSecrets;
@@ -54,7 +55,11 @@ impl Service {
         let reach = caller.may(PrivilegeType::View, Target::MfaProvider)?;
         let stored = self.inner.stored_provider(id.parse().ok()).await?;
         let provider = stored.map(|stored| stored.provider);
-        shown(&reach, provider, Missing::MfaProvider)
+        caller.shown(
+            (PrivilegeType::View, &reach),
+            provider,
+            Missing::MfaProvider,
+        )
     }
 
     /// Makes a provider.
@@ -74,10 +79,11 @@ impl Service {
         let refusal = "is built in, and cannot be made";
         let Checked { provider, secrets } =
             draft.new_provider(new_id, self.now(), Base::nothing(), refusal)?;
-        must_admit(&reach, &provider)?;
+        caller.must_admit(&reach, &provider)?;
         let new = secrets::seal(inner, provider, secrets.as_ref())?;
         let id = new.provider.id;
-        match inner.store.add_provider(&new).await? {
+        let trail = [self.sign(about(caller.did(Event::MfaProviderCreated), &new.provider))];
+        match inner.store.add_provider(&new, &trail).await? {
             Creation::Created => {
                 info!(provider.id = %id, by.id = %caller.bearer.user.id, "MFA provider made");
                 warn_of_short_secret(id, secrets.as_ref());
@@ -109,7 +115,8 @@ impl Service {
             if stored.is_none() {
                 draft.replacing_nothing(path.is_some(), id)?;
             }
-            let stored = shown(&reach, stored, Missing::MfaProvider)?;
+            let stored =
+                caller.shown((PrivilegeType::Edit, &reach), stored, Missing::MfaProvider)?;
             let base = inner.kept_by(&stored, draft)?;
             let Checked { provider, secrets } =
                 draft.replacing(&stored.provider, base, self.now())?;
@@ -117,7 +124,11 @@ impl Service {
             caller.must_replace(&stored.provider, &provider, only_tags)?;
             let new = secrets::seal(inner, provider, secrets.as_ref())?;
             let id = new.provider.id;
-            match inner.store.replace_provider(&new).await? {
+            let entry = about(caller.did(Event::MfaProviderReplaced), &new.provider);
+            let former = &stored.provider.name;
+            let former = (*former != new.provider.name).then_some(former);
+            let trail = [self.sign(entry.with_some(Detail::FormerName, former))];
+            match inner.store.replace_provider(&new, &trail).await? {
                 Replacement::Done => {
                     info!(provider.id = %id, by.id = %caller.bearer.user.id, "MFA provider changed");
                     warn_of_short_secret(id, secrets.as_ref());
@@ -140,11 +151,20 @@ impl Service {
     pub async fn remove_mfa_provider(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
         let reach = caller.may(PrivilegeType::Delete, Target::MfaProvider)?;
         let stored = self.inner.stored_provider(id.parse().ok()).await?;
-        let id = shown(&reach, stored, Missing::MfaProvider)?.provider.id;
+        let stored = caller.shown(
+            (PrivilegeType::Delete, &reach),
+            stored,
+            Missing::MfaProvider,
+        )?;
+        let id = stored.provider.id;
         if [TOTP_PROVIDER, FIDO2_PROVIDER].contains(&id) {
             return Err(ServiceError::Conflict(Conflict::MfaProviderBuiltIn));
         }
-        match self.inner.store.remove_provider(id).await? {
+        let trail = [self.sign(about(
+            caller.did(Event::MfaProviderDeleted),
+            &stored.provider,
+        ))];
+        match self.inner.store.remove_provider(id, &trail).await? {
             Removal::Removed => {
                 info!(provider.id = %id, by.id = %caller.bearer.user.id, "MFA provider deleted");
                 Ok(())
@@ -170,7 +190,11 @@ impl Service {
         let id = draft.id.as_deref().and_then(|id| id.parse().ok());
         let stored = inner.stored_provider(id).await?;
         if reach != Reach::Everything {
-            shown(&reach, stored.clone(), Missing::MfaProvider)?;
+            caller.shown(
+                (PrivilegeType::Test, &reach),
+                stored.clone(),
+                Missing::MfaProvider,
+            )?;
         }
         let base = match &stored {
             None => Base::nothing(),
@@ -196,8 +220,17 @@ impl Service {
         let found = test::ask(inner, settings, &secrets.shared).await?;
         info!(provider.id = id.map(tracing::field::display), by.id = %caller.bearer.user.id,
             works = found.error.is_none(), "MFA provider tested");
+        let entry = about(caller.did(Event::MfaProviderTested), &provider);
+        inner
+            .record(entry.with_some(Detail::Reply, found.error.as_ref()))
+            .await?;
         Ok(found)
     }
+}
+
+fn about(entry: Entry, provider: &MfaProvider) -> Entry {
+    let id = provider.id.to_string();
+    entry.to(ObjectKind::MfaProvider, Some(&id), Some(&provider.name))
 }
 
 impl Inner {

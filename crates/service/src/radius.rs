@@ -5,7 +5,7 @@ mod attempt;
 mod dialogue;
 mod push;
 
-pub(crate) use ask::{RadiusProvider, server_settings};
+pub(crate) use ask::{Heard, RadiusProvider, server_settings};
 pub(crate) use push::WaitingPushes;
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use vestibule_radius::{Password, PasswordError, udp};
 
 use crate::initialize::Initialized;
 use crate::second_factor::{Due, Finishing};
-use crate::{ClientAddress, Inner, Random, ServiceError};
+use crate::{Inner, Origin, Random, ServiceError};
 
 /// What a bearer sends to finish the second factor.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Inner {
         self: Arc<Self>,
         due: Box<Due>,
         user_password: Option<Secret<String>>,
-        client: ClientAddress,
+        origin: Origin,
     ) -> Result<Initialized, ServiceError> {
         let radius = due.radius()?;
         let timeout = radius.settings().timeout;
@@ -69,7 +69,7 @@ impl Inner {
                 } else {
                     None
                 };
-                self.open_dialogue(due, password, client).await
+                self.open_dialogue(due, password, origin).await
             }
         }
     }
@@ -79,15 +79,15 @@ impl Inner {
         self: Arc<Self>,
         due: Box<Due>,
         answer: SecondFactorAnswer,
-        client: ClientAddress,
+        origin: Origin,
     ) -> Result<Finishing, ServiceError> {
         match due.radius()?.settings().mode {
             RadiusMode::OneFactor | RadiusMode::Challenge => {
                 let password = password_of("otp", Some(&answer.otp))?;
                 let handle = answer.handle();
-                Ok(Box::pin(self.answer(due, handle, password, client)))
+                Ok(Box::pin(self.answer(due, handle, password, origin)))
             }
-            RadiusMode::Push => self.push(due, &answer.otp, client).await,
+            RadiusMode::Push => self.push(due, &answer.otp, origin).await,
         }
     }
 }

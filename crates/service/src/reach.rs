@@ -35,7 +35,8 @@ impl Caller {
     /// # Errors
     /// [`ServiceError::Forbidden`] if not at all.
     pub fn may(&self, kind: PrivilegeType, target: Target) -> Result<Reach, ServiceError> {
-        allowed(self.bearer.privileges.reach(kind, target))
+        let reach = self.bearer.privileges.reach(kind, target);
+        self.allowed(reach, (kind, target))
     }
 
     /// How far the caller may change objects: all of them, or their tags.
@@ -43,7 +44,8 @@ impl Caller {
     /// # Errors
     /// [`ServiceError::Forbidden`] if not at all.
     pub fn may_change<O: Object>(&self) -> Result<Reach, ServiceError> {
-        allowed(self.bearer.privileges.changing::<O>())
+        let reach = self.bearer.privileges.changing::<O>();
+        self.allowed(reach, (PrivilegeType::Edit, O::TARGET))
     }
 
     /// Lets pass who may do `kind` to every `target`.
@@ -53,16 +55,21 @@ impl Caller {
     pub fn must(&self, kind: PrivilegeType, target: Target) -> Result<(), ServiceError> {
         match self.may(kind, target)? {
             Reach::Everything => Ok(()),
-            Reach::Within(_) | Reach::Nothing => Err(ServiceError::Forbidden),
+            Reach::Within(_) | Reach::Nothing => Err(self.denied(kind, target)),
         }
     }
 
-    /// Lets pass who holds all that `other` does: whoever may write to a user is worth that user.
-    pub(crate) fn must_cover(&self, other: &Privileges) -> Result<(), ServiceError> {
+    /// Lets pass who holds all that `other` does, to do what they `asked` for: whoever may write to
+    /// a user is worth that user.
+    pub(crate) fn must_cover(
+        &self,
+        asked: (PrivilegeType, Target),
+        other: &Privileges,
+    ) -> Result<(), ServiceError> {
         if self.bearer.privileges.cover(other) {
             Ok(())
         } else {
-            Err(ServiceError::Forbidden)
+            Err(self.denied_because(asked, "it takes privileges that the caller does not hold"))
         }
     }
 
@@ -77,7 +84,7 @@ impl Caller {
         if privileges.may_replace(before, after, only_tags_differ) {
             Ok(())
         } else {
-            Err(ServiceError::Forbidden)
+            Err(self.denied(PrivilegeType::Edit, O::TARGET))
         }
     }
 
@@ -94,33 +101,35 @@ impl Caller {
     pub(crate) const fn authority(&self) -> Authority {
         self.bearer.authority
     }
-}
 
-fn allowed(reach: Reach) -> Result<Reach, ServiceError> {
-    match reach {
-        Reach::Nothing => Err(ServiceError::Forbidden),
-        Reach::Within(_) | Reach::Everything => Ok(reach),
+    fn allowed(&self, reach: Reach, asked: (PrivilegeType, Target)) -> Result<Reach, ServiceError> {
+        match reach {
+            Reach::Nothing => Err(self.denied_because(asked, "the privilege is missing")),
+            Reach::Within(_) | Reach::Everything => Ok(reach),
+        }
     }
-}
 
-/// The object, if somebody with this reach may see it, and what they are told otherwise.
-pub(crate) fn shown<O: Object>(
-    reach: &Reach,
-    object: Option<O>,
-    missing: Missing,
-) -> Result<O, ServiceError> {
-    match (reach.sight(object.as_ref()), object) {
-        (Sight::Shown, Some(object)) => Ok(object),
-        (Sight::Absent, _) => Err(ServiceError::NotFound(missing)),
-        (Sight::Shown | Sight::Withheld, _) => Err(ServiceError::Forbidden),
+    /// The object that the caller asks to do `kind` to, if they may see it with this reach, and
+    /// what they are told otherwise.
+    pub(crate) fn shown<O: Object>(
+        &self,
+        (kind, reach): (PrivilegeType, &Reach),
+        object: Option<O>,
+        missing: Missing,
+    ) -> Result<O, ServiceError> {
+        match (reach.sight(object.as_ref()), object) {
+            (Sight::Shown, Some(object)) => Ok(object),
+            (Sight::Absent, _) => Err(ServiceError::NotFound(missing)),
+            (Sight::Shown | Sight::Withheld, _) => Err(self.denied(kind, O::TARGET)),
+        }
     }
-}
 
-/// Lets pass what somebody with this reach may make.
-pub(crate) fn must_admit<O: Object>(reach: &Reach, new: &O) -> Result<(), ServiceError> {
-    match reach.sight(Some(new)) {
-        Sight::Shown => Ok(()),
-        Sight::Absent | Sight::Withheld => Err(ServiceError::Forbidden),
+    /// Lets pass what the caller may make with this reach.
+    pub(crate) fn must_admit<O: Object>(&self, reach: &Reach, new: &O) -> Result<(), ServiceError> {
+        match reach.sight(Some(new)) {
+            Sight::Shown => Ok(()),
+            Sight::Absent | Sight::Withheld => Err(self.denied(PrivilegeType::Create, O::TARGET)),
+        }
     }
 }
 

@@ -5,11 +5,12 @@ mod draft;
 pub use draft::{PrivilegeDraft, RoleDraft, ScopeDraft};
 
 use tracing::info;
+use vestibule_engine::audit::{Detail, Entry, Event, ObjectKind};
 use vestibule_engine::privilege::{PrivilegeType, Reach, Target};
 use vestibule_engine::{Role, RoleId};
 use vestibule_store::{ListQuery, Listing, RoleWrite};
 
-use crate::reach::{as_allowed, must_admit, shown, within};
+use crate::reach::{as_allowed, within};
 use crate::{Caller, Conflict, Missing, Service, ServiceError};
 use draft::Replacement;
 
@@ -34,16 +35,23 @@ impl Service {
     /// [`ServiceError::NotFound`].
     pub async fn role(&self, caller: &Caller, id: &str) -> Result<Role, ServiceError> {
         let reach = caller.may(PrivilegeType::View, Target::AdministrativeRole)?;
-        self.role_within(&reach, id.parse().ok()).await
+        self.role_within(caller, (PrivilegeType::View, &reach), id.parse().ok())
+            .await
     }
 
-    /// A role that somebody with this reach may see; none has an id that is no UUID.
-    async fn role_within(&self, reach: &Reach, id: Option<RoleId>) -> Result<Role, ServiceError> {
+    /// The role that the caller asks for, if they may see it with this reach; none has an id that is
+    /// no UUID.
+    async fn role_within(
+        &self,
+        caller: &Caller,
+        asked: (PrivilegeType, &Reach),
+        id: Option<RoleId>,
+    ) -> Result<Role, ServiceError> {
         let role = match id {
             Some(id) => self.inner.store.role(id).await?,
             None => None,
         };
-        shown(reach, role, Missing::Role)
+        caller.shown(asked, role, Missing::Role)
     }
 
     /// Makes a role.
@@ -69,10 +77,13 @@ impl Service {
         caller: &Caller,
         role: &Role,
     ) -> Result<Option<Role>, ServiceError> {
-        let reach = caller.may(PrivilegeType::Create, Target::AdministrativeRole)?;
-        must_admit(&reach, role)?;
-        caller.must_cover(&role.privileges)?;
-        let written = self.inner.store.add_role(role, caller.authority()).await?;
+        let asked = (PrivilegeType::Create, Target::AdministrativeRole);
+        let reach = caller.may(asked.0, asked.1)?;
+        caller.must_admit(&reach, role)?;
+        caller.must_cover(asked, &role.privileges)?;
+        let trail = [self.sign(about(caller.did(Event::AdministrativeRoleCreated), role))];
+        let (store, authority) = (&self.inner.store, caller.authority());
+        let written = store.add_role(role, authority, &trail).await?;
         done(written, caller, role, "Administrative role made")
     }
 
@@ -103,18 +114,22 @@ impl Service {
         draft: &Replacement,
     ) -> Result<Option<Role>, ServiceError> {
         let reach = caller.may_change::<Role>()?;
-        let before = self.role_within(&reach, id).await?;
-        caller.must_cover(&before.privileges)?;
+        let asked = (PrivilegeType::Edit, Target::AdministrativeRole);
+        let before = self.role_within(caller, (asked.0, &reach), id).await?;
+        caller.must_cover(asked, &before.privileges)?;
         let role = draft.in_place_of(&before)?;
-        caller.must_cover(&role.privileges)?;
+        caller.must_cover(asked, &role.privileges)?;
         let retagged = Role {
             tags: role.tags.clone(),
             updated: role.updated,
             ..before.clone()
         };
         caller.must_replace(&before, &role, role == retagged)?;
-        let authority = caller.authority();
-        let written = self.inner.store.replace_role(&role, authority).await?;
+        let entry = about(caller.did(Event::AdministrativeRoleReplaced), &role);
+        let former = (before.name != role.name).then_some(before.name);
+        let trail = [self.sign(entry.with_some(Detail::FormerName, former))];
+        let (store, authority) = (&self.inner.store, caller.authority());
+        let written = store.replace_role(&role, authority, &trail).await?;
         done(written, caller, &role, "Administrative role changed")
     }
 
@@ -129,17 +144,25 @@ impl Service {
     }
 
     async fn try_remove_role(&self, caller: &Caller, id: &str) -> Result<Option<()>, ServiceError> {
-        let reach = caller.may(PrivilegeType::Delete, Target::AdministrativeRole)?;
-        let role = self.role_within(&reach, id.parse().ok()).await?;
-        caller.must_cover(&role.privileges)?;
+        let asked = (PrivilegeType::Delete, Target::AdministrativeRole);
+        let reach = caller.may(asked.0, asked.1)?;
+        let role = self.role_within(caller, (asked.0, &reach), id.parse().ok());
+        let role = role.await?;
+        caller.must_cover(asked, &role.privileges)?;
         if role.is_built_in() {
             return Err(ServiceError::Conflict(Conflict::RoleBuiltIn));
         }
-        let authority = caller.authority();
-        let written = self.inner.store.remove_role(role.id, authority).await?;
+        let trail = [self.sign(about(caller.did(Event::AdministrativeRoleDeleted), &role))];
+        let (store, authority) = (&self.inner.store, caller.authority());
+        let written = store.remove_role(role.id, authority, &trail).await?;
         let removed = done(written, caller, &role, "Administrative role deleted")?;
         Ok(removed.map(drop))
     }
+}
+
+fn about(entry: Entry, role: &Role) -> Entry {
+    let id = role.id.to_string();
+    entry.to(ObjectKind::AdministrativeRole, Some(&id), Some(&role.name))
 }
 
 /// What became of a role that was written; `None` when it must be decided anew.

@@ -17,7 +17,7 @@ use crate::known::{KnownKind, KnownProvider};
 use crate::radius::{RadiusProvider, SecondFactorAnswer};
 use crate::session::completion_to_note;
 use crate::sign_in::SignedIn;
-use crate::{ClientAddress, Inner, Place, Service, ServiceError, TokenRefusal};
+use crate::{Inner, Origin, Place, Service, ServiceError, TokenRefusal};
 
 /// How often a bearer is read anew when the provider was changed in between.
 const MOST_TRIES: u8 = 16;
@@ -75,9 +75,9 @@ impl Service {
         &self,
         DueBearer(due): DueBearer,
         answer: SecondFactorAnswer,
-        client: ClientAddress,
+        origin: Origin,
     ) -> impl Future<Output = Result<SignedIn, ServiceError>> + Send + use<> {
-        let begun = Box::pin(Arc::clone(&self.inner).begin_finish(due, answer, client));
+        let begun = Box::pin(Arc::clone(&self.inner).begin_finish(due, answer, origin));
         async move { begun.await?.await }
     }
 }
@@ -91,13 +91,13 @@ impl Inner {
         self: Arc<Self>,
         due: Box<Due>,
         answer: SecondFactorAnswer,
-        client: ClientAddress,
+        origin: Origin,
     ) -> Result<Finishing, ServiceError> {
         match due.provider.kind {
-            KnownKind::Radius(_) => self.begin_radius_finish(due, answer, client).await,
+            KnownKind::Radius(_) => self.begin_radius_finish(due, answer, origin).await,
             KnownKind::Totp => {
                 let otp = Otp::new(answer.otp);
-                let attempt = async move { self.run_attempt(due.bearer, otp).await };
+                let attempt = async move { self.run_attempt(due.bearer, otp, origin).await };
                 Ok(Box::pin(Service::to_the_end(attempt)))
             }
         }
@@ -154,7 +154,12 @@ impl Inner {
     }
 
     /// Carries out what an attempt asks for, until it is over.
-    async fn run_attempt(&self, mut bearer: Bearer, otp: Otp) -> Result<SignedIn, ServiceError> {
+    async fn run_attempt(
+        &self,
+        mut bearer: Bearer,
+        otp: Otp,
+        origin: Origin,
+    ) -> Result<SignedIn, ServiceError> {
         let hash = bearer.token.hash;
         let mut attempt = Attempt::begin(self.standing(&bearer)?);
         let mut input = Input::OtpSubmitted(otp);
@@ -170,18 +175,27 @@ impl Inner {
             let mut answer = None;
             for effect in transition.effects {
                 answer = match effect {
-                    Effect::ClaimStep(claim) => match self.claim(&bearer, &claim, env).await? {
-                        (Claim::Fresh(claimed), token) => {
-                            rotated = Some(token);
-                            Some(Input::StepClaimed(claimed))
+                    Effect::ClaimStep(claim) => {
+                        match self.claim(&bearer, &claim, env, origin).await? {
+                            (Claim::Fresh(claimed), token) => {
+                                rotated = Some(token);
+                                Some(Input::StepClaimed(claimed))
+                            }
+                            (Claim::Moved, _) => None,
                         }
-                        (Claim::Moved, _) => None,
-                    },
-                    Effect::CountGuess(guess) => match self.store.settle(&counted(guess)).await? {
-                        Swap::Done => Some(Input::GuessCounted),
-                        Swap::Moved => None,
-                    },
-                    Effect::Finish(verdict) => return conclude(&bearer, verdict, rotated),
+                    }
+                    Effect::CountGuess(guess) => {
+                        let wrong = Refusal::WrongCode;
+                        let trail = self.refused(&bearer, &guess.budget, wrong, env, origin);
+                        match self.store.settle(&counted(guess), &trail).await? {
+                            Swap::Done => Some(Input::GuessCounted),
+                            Swap::Moved => None,
+                        }
+                    }
+                    Effect::Finish(verdict) => {
+                        self.record_refusal(&bearer, &verdict, env, origin).await?;
+                        return conclude(&bearer, verdict, rotated);
+                    }
                 };
             }
             attempt = transition.next.ok_or_else(|| {
@@ -206,6 +220,7 @@ impl Inner {
         bearer: &Bearer,
         claim: &StepToClaim,
         env: Env,
+        origin: Origin,
     ) -> Result<(Claim, (Secret<String>, Timestamp)), ServiceError> {
         let token = self.random.token();
         let verified = NewToken::verified(&token, claim, &bearer.token).ok_or_else(|| {
@@ -225,7 +240,30 @@ impl Inner {
                 .transpose()?,
             device_completed: completion_to_note(bearer, env.now),
         };
-        Ok((self.store.finish(&finish).await?, (token.reveal(), expires)))
+        let trail = self.passed(bearer, claim, env, origin);
+        let finished = self.store.finish(&finish, &trail).await?;
+        Ok((finished, (token.reveal(), expires)))
+    }
+
+    /// Writes down why a code was refused, unless that is written with its count.
+    async fn record_refusal(
+        &self,
+        bearer: &Bearer,
+        verdict: &Verdict,
+        env: Env,
+        origin: Origin,
+    ) -> Result<(), ServiceError> {
+        match verdict {
+            Verdict::Passed(_) | Verdict::Refused(Refusal::WrongCode) => Ok(()),
+            Verdict::Refused(reason) => {
+                let budget = &bearer.factor.budget;
+                let trail = self.refused(bearer, budget, *reason, env, origin);
+                Ok(self
+                    .store
+                    .record(trail.get(..1).unwrap_or_default())
+                    .await?)
+            }
+        }
     }
 
     /// The bearer's seed, sealed so that it opens as a verified one.

@@ -2,6 +2,7 @@
 
 use tracing::info;
 use vestibule_engine::DistinguishedName;
+use vestibule_engine::audit::Event;
 use vestibule_engine::privilege::{PrivilegeType, Reach, Target};
 use vestibule_store::{FactorReset, ListQuery, Listing, SeedSummary};
 
@@ -45,25 +46,29 @@ impl Service {
         caller: &Caller,
         name: Option<&DistinguishedName>,
     ) -> Result<Option<()>, ServiceError> {
-        let reach = caller.may(PrivilegeType::Delete, Target::OtpSeed)?;
+        let (kind, target) = (PrivilegeType::Delete, Target::OtpSeed);
+        let reach = caller.may(kind, target)?;
+        let denied = || caller.denied(kind, target);
         if !self.reaches_local_users(&reach).await? {
-            return Err(ServiceError::Forbidden);
+            return Err(denied());
         }
         // Who does not reach everything learns of nobody whether they are there.
         let missing = || match reach {
             Reach::Everything => ServiceError::NotFound(Missing::Seed),
-            Reach::Within(_) | Reach::Nothing => ServiceError::Forbidden,
+            Reach::Within(_) | Reach::Nothing => denied(),
         };
         let user = match name.and_then(DistinguishedName::local_key) {
             Some(key) => self.inner.store.user_by_name(&key).await?,
             None => None,
         };
         let user = user.ok_or_else(missing)?;
-        if !self.covers(caller, &user).await? {
+        if !self.covers(caller, (kind, target), &user).await? {
             return Ok(None);
         }
         let authority = Some(caller.authority());
-        match self.inner.store.reset_factor(user.id, authority).await? {
+        let trail = [self.sign(caller.did(Event::SeedReset).to_user(&user))];
+        let store = &self.inner.store;
+        match store.reset_factor(user.id, authority, &trail).await? {
             FactorReset::Reset => {
                 info!(subject.id = %user.id, by.id = %caller.bearer.user.id, "Seed reset");
                 Ok(Some(()))

@@ -1,14 +1,16 @@
 //! What one does with a token: enter, ask for administration, leave.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::info;
+use vestibule_engine::audit::{Detail, Entry, Event, Outcome};
 use vestibule_engine::privilege::Privileges;
 use vestibule_engine::token::{Door, admit};
 use vestibule_engine::{NewToken, Secret, Timestamp, Token, TokenHash, TokenKind, mfa};
 use vestibule_store::{Bearer, Swap};
 
-use crate::{Inner, Service, ServiceError, TokenRefusal};
+use crate::{Denial, Inner, Origin, Service, ServiceError, TokenRefusal};
 
 /// Who is admitted to administration.
 #[derive(Debug)]
@@ -24,9 +26,18 @@ pub struct Authorized {
 }
 
 /// An administrator who asks for something.
-#[derive(Debug)]
 pub struct Caller {
+    inner: Arc<Inner>,
+    origin: Origin,
     pub(crate) bearer: Bearer,
+}
+
+impl Caller {
+    /// A row about something that the caller did.
+    pub(crate) fn did(&self, event: Event) -> Entry {
+        let entry = self.inner.entry(self.origin, event, Outcome::Success);
+        entry.by_user(&self.bearer.user)
+    }
 }
 
 impl Service {
@@ -35,29 +46,45 @@ impl Service {
     /// # Errors
     /// [`ServiceError::SecondFactorDue`] for a partial token while a second factor is due;
     /// [`ServiceError::Forbidden`] for a user without any privilege.
-    pub async fn authorize(&self, token: Token) -> Result<Authorized, ServiceError> {
+    pub async fn authorize(
+        &self,
+        token: Token,
+        origin: Origin,
+    ) -> Result<Authorized, ServiceError> {
         let hash = token.hash();
-        let bearer = self.inner.bearer(&hash, Door::Authorization).await?;
+        let bearer = self
+            .inner
+            .recorded_bearer(&hash, Door::Authorization, origin)
+            .await?;
+        let admission = |outcome| {
+            let entry = self.inner.entry(origin, Event::Admission, outcome);
+            entry.by_user(&bearer.user)
+        };
         let now = self.now();
         let username = bearer.user.name.to_string();
         let provider = bearer.provider.map(|provider| provider.id);
         let due = mfa::due(provider, bearer.exemption, now);
-        let admission = admit(&bearer.token, due).map_err(|_| ServiceError::SecondFactorDue {
-            username: username.clone(),
-        })?;
+        let Ok(admitted) = admit(&bearer.token, due) else {
+            let why = admission(Outcome::Denied).because("a second factor is due");
+            self.inner.record(why).await?;
+            return Err(ServiceError::SecondFactorDue { username });
+        };
         if bearer.privileges.is_empty() {
-            return Err(ServiceError::Forbidden);
+            let why = "the user has no privileges";
+            return Err(Denial::of_admission(&bearer.user, why));
         }
         // Who has the token for administration already gets it back: there is nothing to add.
         let (token, expires) = if bearer.token.kind == TokenKind::Admin {
             (token, bearer.token.expires)
         } else {
             let minted = self.inner.random.token();
-            let admin = NewToken::admin(&minted, &admission);
+            let admin = NewToken::admin(&minted, &admitted);
             // A partial token that is enough has completed the sign-in by itself.
             let by_itself = bearer.token.kind == TokenKind::Partial;
             let completed = completion_to_note(&bearer, now).filter(|_| by_itself);
-            let swap = self.inner.store.mint(&hash, &admin, completed).await?;
+            let trail = [self.sign(admission(Outcome::Success))];
+            let store = &self.inner.store;
+            let swap = store.mint(&hash, &admin, completed, &trail).await?;
             if swap == Swap::Moved {
                 return Err(ServiceError::TokenRefused(TokenRefusal::Unknown));
             }
@@ -76,27 +103,42 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError::TokenRefused`] for every token but one for administration.
-    pub async fn caller(&self, token: &Token) -> Result<Caller, ServiceError> {
-        self.administrator(&token.hash()).await
+    pub async fn caller(&self, token: &Token, origin: Origin) -> Result<Caller, ServiceError> {
+        self.administrator(&token.hash(), origin).await
     }
 
-    async fn administrator(&self, token: &TokenHash) -> Result<Caller, ServiceError> {
-        let bearer = self.inner.bearer(token, Door::Administration).await?;
-        Ok(Caller { bearer })
+    async fn administrator(
+        &self,
+        token: &TokenHash,
+        origin: Origin,
+    ) -> Result<Caller, ServiceError> {
+        let bearer = self
+            .inner
+            .recorded_bearer(token, Door::Administration, origin)
+            .await?;
+        Ok(Caller {
+            inner: Arc::clone(&self.inner),
+            origin,
+            bearer,
+        })
     }
 
     /// The caller as they are now: who may do what has changed since they were recognised.
     pub(crate) async fn renewed(&self, caller: &Caller) -> Result<Caller, ServiceError> {
-        self.administrator(&caller.bearer.token.hash).await
+        let token = &caller.bearer.token.hash;
+        self.administrator(token, caller.origin).await
     }
 
     /// Ends the session of a token, of whatever kind.
     ///
     /// # Errors
     /// [`ServiceError::TokenRefused`] when there is no such session.
-    pub async fn log_out(&self, token: &Token) -> Result<(), ServiceError> {
+    pub async fn log_out(&self, token: &Token, origin: Origin) -> Result<(), ServiceError> {
         let bearer = self.inner.bearer(&token.hash(), Door::Logout).await?;
-        self.inner.store.end_session(bearer.token.session).await?;
+        let entry = self.inner.entry(origin, Event::Logout, Outcome::Success);
+        let trail = [self.sign(entry.by_user(&bearer.user))];
+        let session = bearer.token.session;
+        self.inner.store.end_session(session, &trail).await?;
         info!(subject.id = %bearer.user.id, "Logged out");
         Ok(())
     }
@@ -121,18 +163,46 @@ impl Inner {
         hash: &TokenHash,
         door: Door,
     ) -> Result<Bearer, ServiceError> {
-        let refused = |reason| Err(ServiceError::TokenRefused(reason));
-        let Some(bearer) = self.store.bearer(hash).await? else {
-            return refused(TokenRefusal::Unknown);
+        let bearer = self.any_bearer(hash).await?;
+        match self.refused_at(&bearer, door) {
+            None => Ok(bearer),
+            Some((reason, _)) => Err(ServiceError::TokenRefused(reason)),
+        }
+    }
+
+    /// The same; if the bearer is known and the token is refused, that is written down.
+    pub(crate) async fn recorded_bearer(
+        &self,
+        hash: &TokenHash,
+        door: Door,
+        origin: Origin,
+    ) -> Result<Bearer, ServiceError> {
+        let bearer = self.any_bearer(hash).await?;
+        let Some((reason, why)) = self.refused_at(&bearer, door) else {
+            return Ok(bearer);
         };
+        let entry = self.entry(origin, Event::TokenRefused, Outcome::Denied);
+        let entry = entry.by_user(&bearer.user).because(why);
+        let kind = bearer.token.kind.as_str();
+        self.record(entry.with(Detail::Token, kind)).await?;
+        Err(ServiceError::TokenRefused(reason))
+    }
+
+    async fn any_bearer(&self, hash: &TokenHash) -> Result<Bearer, ServiceError> {
+        let bearer = self.store.bearer(hash).await?;
+        bearer.ok_or(ServiceError::TokenRefused(TokenRefusal::Unknown))
+    }
+
+    /// Why a token does not open a door now: what its bearer is told, and what is true.
+    fn refused_at(&self, bearer: &Bearer, door: Door) -> Option<(TokenRefusal, &'static str)> {
         if bearer.user.disabled {
-            refused(TokenRefusal::Unknown)
+            Some((TokenRefusal::Unknown, "the user is disabled"))
         } else if !bearer.token.is_live(self.time.now()) {
-            refused(TokenRefusal::Expired)
+            Some((TokenRefusal::Expired, "the token has expired"))
         } else if !bearer.token.kind.opens(door) {
-            refused(TokenRefusal::WrongKind)
+            Some((TokenRefusal::WrongKind, "the token is not good for this"))
         } else {
-            Ok(bearer)
+            None
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The settings of the second factor for administrators.
 
 use tracing::info;
+use vestibule_engine::audit::{Detail, Event, ObjectKind};
 use vestibule_engine::invalid::Fields;
 use vestibule_engine::mfa::FIDO2_PROVIDER;
 use vestibule_engine::privilege::{PrivilegeType, Target};
@@ -99,7 +100,14 @@ impl Service {
         change: &AdminMfaChange,
     ) -> Result<(), ServiceError> {
         // The provider may have been deleted a moment ago; the store is the one to know.
-        let settings = self.inner.store.set_admin_mfa(change).await?;
+        let exempted: Vec<&str> = change.exempted.iter().map(|(text, _)| &**text).collect();
+        let entry = caller
+            .did(Event::AdminMfaReplaced)
+            .to(ObjectKind::AdminMfa, None, None)
+            .with_some(Detail::Provider, change.provider)
+            .with(Detail::Exempted, exempted.join(" "));
+        let trail = [self.sign(entry)];
+        let settings = self.inner.store.set_admin_mfa(change, &trail).await?;
         let settings = settings.ok_or_else(|| FieldErrors::one("providerId", UNKNOWN_PROVIDER))?;
         let provider = settings.provider.map(tracing::field::display);
         let exempt = settings.exempted.len();

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use tracing::info;
+use vestibule_engine::audit::{Detail, Event, Outcome, Signed};
 use vestibule_engine::invalid::Fields;
-use vestibule_engine::password::{Barred, gate};
+use vestibule_engine::password::{Barred, Lane, gate};
 use vestibule_engine::subject::LOCAL_PROVIDER;
 use vestibule_engine::{
     DeviceId, FieldErrors, NameKey, NewToken, Secret, SessionId, Timestamp, Token, mfa,
@@ -12,7 +13,7 @@ use vestibule_engine::{
 use vestibule_store::{DeviceLane, PasswordFailure, PasswordStanding, SessionStart, Swap};
 
 use crate::session::Authorized;
-use crate::{ClientAddress, Inner, Service, ServiceError, SignInRefusal};
+use crate::{Inner, Origin, Service, ServiceError, SignInRefusal};
 
 /// How often a sign-in is decided anew when something moved under it.
 const MOST_TRIES: u8 = 16;
@@ -80,9 +81,9 @@ impl Service {
     pub async fn authenticate(
         &self,
         credentials: Credentials,
-        address: ClientAddress,
+        origin: Origin,
     ) -> Result<SignedIn, ServiceError> {
-        let (token, standing, partial) = self.first_factor(credentials, address).await?;
+        let (token, standing, partial) = self.first_factor(credentials, origin).await?;
         let now = self.now();
         Ok(SignedIn {
             token: token.reveal(),
@@ -100,22 +101,23 @@ impl Service {
     pub async fn login(
         &self,
         credentials: Credentials,
-        address: ClientAddress,
+        origin: Origin,
     ) -> Result<Authorized, ServiceError> {
-        let (token, ..) = self.first_factor(credentials, address).await?;
-        self.authorize(token).await
+        let (token, ..) = self.first_factor(credentials, origin).await?;
+        self.authorize(token, origin).await
     }
 
     async fn first_factor(
         &self,
         credentials: Credentials,
-        address: ClientAddress,
+        origin: Origin,
     ) -> Result<(Token, PasswordStanding, NewToken), ServiceError> {
         let inner = Arc::clone(&self.inner);
+        let address = origin.address;
         Self::to_the_end(async move {
             let began = inner.limiter.begin(address, inner.time.now());
             began.map_err(|retry_after| ServiceError::TooManyFailures { retry_after })?;
-            let outcome = inner.check_password(credentials).await;
+            let outcome = inner.check_password(credentials, origin).await;
             if let Err(ServiceError::SignInRefused(reason)) = &outcome {
                 info!(client.address = %address, %reason, "Sign-in refused");
             } else {
@@ -131,6 +133,7 @@ impl Inner {
     async fn check_password(
         &self,
         credentials: Credentials,
+        origin: Origin,
     ) -> Result<(Token, PasswordStanding, NewToken), ServiceError> {
         let Credentials {
             name,
@@ -139,11 +142,11 @@ impl Inner {
         } = credentials;
         let Some(first) = self.store.password_standing(&name, device).await? else {
             self.hasher.verify(password, None).await?;
-            return Err(ServiceError::SignInRefused(SignInRefusal::UnknownUser));
+            return Err(self.nobody(&name, origin).await?);
         };
         if let Err(barred) = self.password_gate(&first) {
             self.hasher.verify(password, None).await?;
-            return Err(barred);
+            return Err(self.barred(&first, barred, origin).await?);
         }
         let compared = first.password.clone();
         let right = self.hasher.verify(password, compared.clone()).await?;
@@ -151,10 +154,14 @@ impl Inner {
         // The verdict is written only if all it rests on still holds; else it is thought over.
         let mut standing = first;
         for _ in 0..MOST_TRIES {
+            let lane = match self.password_gate(&standing) {
+                Ok(lane) => lane,
+                Err(barred) => return Err(self.barred(&standing, barred, origin).await?),
+            };
             let lane = DeviceLane {
                 user: standing.user.id,
                 device,
-                lane: self.password_gate(&standing)?,
+                lane,
             };
             match compared.clone().filter(|_| right) {
                 Some(password) if standing.password.as_ref() == Some(&password) => {
@@ -164,7 +171,8 @@ impl Inner {
                         password,
                         partial: partial.clone(),
                     };
-                    if self.store.start_session(&start).await? == Swap::Done {
+                    let trail = self.signed_in(&standing, &start.lane, origin);
+                    if self.store.start_session(&start, &trail).await? == Swap::Done {
                         info!(subject.id = %standing.user.id, "Password accepted");
                         return Ok((token, standing, partial));
                     }
@@ -173,24 +181,83 @@ impl Inner {
                     let failures = lane.lane.failures();
                     let failures = failures.after_failure(&standing.lockout, self.time.now());
                     let failure = PasswordFailure { lane, failures };
-                    if self.store.count_password_failure(&failure).await? == Swap::Done {
+                    let trail = self.wrong_password(&standing, &failure, origin);
+                    let counted = self.store.count_password_failure(&failure, &trail);
+                    if counted.await? == Swap::Done {
                         return Err(ServiceError::SignInRefused(SignInRefusal::WrongPassword));
                     }
                 }
             }
-            standing = self
-                .store
-                .password_standing(&name, device)
-                .await?
-                .ok_or(ServiceError::SignInRefused(SignInRefusal::UnknownUser))?;
+            standing = match self.store.password_standing(&name, device).await? {
+                Some(standing) => standing,
+                None => return Err(self.nobody(&name, origin).await?),
+            };
         }
         Err(ServiceError::contended())
     }
 
-    fn password_gate(
+    /// Writes down that nobody has a name.
+    async fn nobody(&self, name: &NameKey, origin: Origin) -> Result<ServiceError, ServiceError> {
+        let refusal = SignInRefusal::UnknownUser;
+        let entry = self.entry(origin, Event::SignIn, Outcome::Failure);
+        self.record(entry.by(name.as_str()).because(refusal))
+            .await?;
+        Ok(ServiceError::SignInRefused(refusal))
+    }
+
+    /// Writes down that a password was not looked at.
+    async fn barred(
         &self,
         standing: &PasswordStanding,
-    ) -> Result<vestibule_engine::password::Lane, ServiceError> {
+        refusal: SignInRefusal,
+        origin: Origin,
+    ) -> Result<ServiceError, ServiceError> {
+        let entry = self.entry(origin, Event::SignIn, Outcome::Failure);
+        self.record(entry.by_user(&standing.user).because(refusal))
+            .await?;
+        Ok(ServiceError::SignInRefused(refusal))
+    }
+
+    fn signed_in(
+        &self,
+        standing: &PasswordStanding,
+        lane: &DeviceLane,
+        origin: Origin,
+    ) -> [Signed; 1] {
+        let due = mfa::due(standing.provider, standing.exemption, self.time.now());
+        let entry = self
+            .entry(origin, Event::SignIn, Outcome::Success)
+            .by_user(&standing.user)
+            .with(Detail::KnownDevice, matches!(lane.lane, Lane::Device(_)))
+            .with(Detail::SecondFactorDue, due.is_some());
+        [self.sign(entry)]
+    }
+
+    fn wrong_password(
+        &self,
+        standing: &PasswordStanding,
+        failure: &PasswordFailure,
+        origin: Origin,
+    ) -> Vec<Signed> {
+        let (was, is) = (failure.lane.lane.failures(), failure.failures);
+        let of_device = matches!(failure.lane.lane, Lane::Device(_));
+        let counted = |event, outcome| {
+            let entry = self.entry(origin, event, outcome).by_user(&standing.user);
+            entry
+                .with(Detail::PasswordFailures, is.count)
+                .with(Detail::KnownDevice, of_device)
+        };
+        let wrong = counted(Event::SignIn, Outcome::Failure);
+        let mut trail = vec![self.sign(wrong.because(SignInRefusal::WrongPassword))];
+        if let Some(start) = is.lock_start.filter(|_| is.lock_start != was.lock_start) {
+            let until = start.after(standing.lockout.duration()).as_micros();
+            let locked = counted(Event::PasswordLocked, Outcome::Success).to_user(&standing.user);
+            trail.push(self.sign(locked.with(Detail::LockedUntil, until)));
+        }
+        trail
+    }
+
+    fn password_gate(&self, standing: &PasswordStanding) -> Result<Lane, SignInRefusal> {
         gate(
             standing.user.disabled,
             standing.user.password_failures,
@@ -198,11 +265,9 @@ impl Inner {
             &standing.lockout,
             self.time.now(),
         )
-        .map_err(|barred| {
-            ServiceError::SignInRefused(match barred {
-                Barred::Disabled => SignInRefusal::Disabled,
-                Barred::Locked => SignInRefusal::Locked,
-            })
+        .map_err(|barred| match barred {
+            Barred::Disabled => SignInRefusal::Disabled,
+            Barred::Locked => SignInRefusal::Locked,
         })
     }
 

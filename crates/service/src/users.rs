@@ -7,18 +7,27 @@ pub use draft::UserDraft;
 use std::sync::Arc;
 
 use tracing::info;
+use vestibule_engine::audit::{Detail, Entry, Event};
 use vestibule_engine::invalid::Fields;
 use vestibule_engine::privilege::{PrivilegeType, Reach, Target};
 use vestibule_engine::user::ADMIN;
-use vestibule_engine::{FieldErrors, RoleId, Secret, User, UserId};
+use vestibule_engine::{FieldErrors, RoleId, Secret, User, UserId, UserName};
 use vestibule_store::{
     Creation, Holdings, ListQuery, Listing, NewUser, PasswordHash, UserChange, UserWrite,
 };
 
-use crate::reach::{as_allowed, must_admit, shown, within};
+use crate::reach::{as_allowed, within};
 use crate::{Caller, Conflict, Missing, Service, ServiceError};
 
 use draft::{Checked, Purpose};
+
+/// A change that may be made, and what is said of it.
+struct Replaceable {
+    change: UserChange,
+    former_name: Option<UserName>,
+    /// The roles that the user has, or had.
+    holdings: Holdings,
+}
 
 impl Service {
     /// Users.
@@ -40,16 +49,23 @@ impl Service {
     /// [`ServiceError::Forbidden`] without View on the `LocalUser`; [`ServiceError::NotFound`].
     pub async fn user(&self, caller: &Caller, id: &str) -> Result<User, ServiceError> {
         let reach = caller.may(PrivilegeType::View, Target::LocalUser)?;
-        self.user_within(&reach, id.parse().ok()).await
+        self.user_within(caller, (PrivilegeType::View, &reach), id.parse().ok())
+            .await
     }
 
-    /// A user whom somebody with this reach may see; none has an id that is no UUID.
-    async fn user_within(&self, reach: &Reach, id: Option<UserId>) -> Result<User, ServiceError> {
+    /// The user whom the caller asks for, if they may see them with this reach; none has an id that
+    /// is no UUID.
+    async fn user_within(
+        &self,
+        caller: &Caller,
+        asked: (PrivilegeType, &Reach),
+        id: Option<UserId>,
+    ) -> Result<User, ServiceError> {
         let user = match id {
             Some(id) => self.inner.store.user(id).await?,
             None => None,
         };
-        shown(reach, user, Missing::User)
+        caller.shown(asked, user, Missing::User)
     }
 
     /// Puts a user in the place of the one with the id `path`, or with the draft's own id if there
@@ -105,10 +121,18 @@ impl Service {
     ) -> Result<Option<User>, ServiceError> {
         let sets_password = change.password.is_some();
         let change = self.replaceable(caller, change, has_roles, sets_password);
-        let Some(change) = change.await? else {
+        let Some(Replaceable {
+            change,
+            former_name,
+            holdings,
+        }) = change.await?
+        else {
             return Ok(None);
         };
-        match self.inner.store.replace_user(&change).await? {
+        let entry = caller.did(Event::UserReplaced);
+        let entry = with_user(entry, &change.user, &holdings, sets_password);
+        let trail = [self.sign(entry.with_some(Detail::FormerName, former_name))];
+        match self.inner.store.replace_user(&change, &trail).await? {
             UserWrite::Done => {
                 let user = change.user;
                 info!(subject.id = %user.id, by.id = %caller.bearer.user.id, "User changed");
@@ -130,10 +154,13 @@ impl Service {
         mut change: UserChange,
         has_roles: bool,
         sets_password: bool,
-    ) -> Result<Option<UserChange>, ServiceError> {
+    ) -> Result<Option<Replaceable>, ServiceError> {
         let reach = caller.may_change::<User>()?;
         let user = &mut change.user;
-        let before = self.user_within(&reach, Some(user.id)).await?;
+        let asked = (PrivilegeType::Edit, Target::LocalUser);
+        let before = self
+            .user_within(caller, (asked.0, &reach), Some(user.id))
+            .await?;
         if !has_roles {
             user.roles.clone_from(&before.roles);
         }
@@ -145,7 +172,7 @@ impl Service {
             return Ok(None);
         }
         must_be_roles(&user.roles, &holdings)?;
-        caller.must_cover(&holdings.privileges())?;
+        caller.must_cover(asked, &holdings.privileges())?;
         let retagged = User {
             tags: user.tags.clone(),
             updated: user.updated,
@@ -153,7 +180,12 @@ impl Service {
         };
         caller.must_replace(&before, user, !sets_password && *user == retagged)?;
         change.authority = caller.authority();
-        Ok(Some(change))
+        let former_name = (before.name != change.user.name).then_some(before.name);
+        Ok(Some(Replaceable {
+            change,
+            former_name,
+            holdings,
+        }))
     }
 
     /// Deletes a user with everything that is the user's.
@@ -167,16 +199,21 @@ impl Service {
     }
 
     async fn try_remove_user(&self, caller: &Caller, id: &str) -> Result<Option<()>, ServiceError> {
-        let reach = caller.may(PrivilegeType::Delete, Target::LocalUser)?;
-        let user = self.user_within(&reach, id.parse().ok()).await?;
-        if !self.covers(caller, &user).await? {
+        let asked = (PrivilegeType::Delete, Target::LocalUser);
+        let reach = caller.may(asked.0, asked.1)?;
+        let user = self
+            .user_within(caller, (asked.0, &reach), id.parse().ok())
+            .await?;
+        if !self.covers(caller, asked, &user).await? {
             return Ok(None);
         }
         if user.id == ADMIN {
             return Err(ServiceError::Conflict(Conflict::UserBuiltIn));
         }
         let authority = Some(caller.authority());
-        match self.inner.store.remove_user(user.id, authority).await? {
+        let trail = [self.sign(caller.did(Event::UserDeleted).to_user(&user))];
+        let store = &self.inner.store;
+        match store.remove_user(user.id, authority, &trail).await? {
             UserWrite::Done => {
                 info!(subject.id = %user.id, by.id = %caller.bearer.user.id, "User deleted");
                 Ok(Some(()))
@@ -194,12 +231,17 @@ impl Service {
 
     /// Lets pass who may do all that a user may; whether that was decided on what the caller may
     /// do now.
-    pub(crate) async fn covers(&self, caller: &Caller, user: &User) -> Result<bool, ServiceError> {
+    pub(crate) async fn covers(
+        &self,
+        caller: &Caller,
+        asked: (PrivilegeType, Target),
+        user: &User,
+    ) -> Result<bool, ServiceError> {
         let holdings = self.inner.store.holdings(&user.roles).await?;
         if holdings.authority != caller.authority() {
             return Ok(false);
         }
-        caller.must_cover(&holdings.privileges())?;
+        caller.must_cover(asked, &holdings.privileges())?;
         Ok(true)
     }
 
@@ -232,16 +274,21 @@ impl Service {
 
     /// Lets pass who may make this user; `None` when who may do what has changed since the caller
     /// was recognised.
-    async fn may_make(&self, caller: &Caller, user: &User) -> Result<Option<()>, ServiceError> {
-        let reach = caller.may(PrivilegeType::Create, Target::LocalUser)?;
-        must_admit(&reach, user)?;
+    async fn may_make(
+        &self,
+        caller: &Caller,
+        user: &User,
+    ) -> Result<Option<Holdings>, ServiceError> {
+        let asked = (PrivilegeType::Create, Target::LocalUser);
+        let reach = caller.may(asked.0, asked.1)?;
+        caller.must_admit(&reach, user)?;
         let holdings = self.inner.store.holdings(&user.roles).await?;
         if holdings.authority != caller.authority() {
             return Ok(None);
         }
         must_be_roles(&user.roles, &holdings)?;
-        caller.must_cover(&holdings.privileges())?;
-        Ok(Some(()))
+        caller.must_cover(asked, &holdings.privileges())?;
+        Ok(Some(holdings))
     }
 
     async fn try_add_user(
@@ -249,11 +296,12 @@ impl Service {
         caller: &Caller,
         new: &mut NewUser,
     ) -> Result<Option<()>, ServiceError> {
-        if self.may_make(caller, &new.user).await?.is_none() {
+        let Some(holdings) = self.may_make(caller, &new.user).await? else {
             return Ok(None);
-        }
+        };
         new.authority = Some(caller.authority());
-        let made = self.store_user(new).await?;
+        let entry = caller.did(Event::UserCreated);
+        let made = self.store_user(new, entry, &holdings).await?;
         if made {
             info!(subject.id = %new.user.id, by.id = %caller.bearer.user.id, "User made");
         }
@@ -267,20 +315,24 @@ impl Service {
     pub async fn add_user_as_operator(&self, draft: UserDraft) -> Result<User, ServiceError> {
         let purpose = Purpose::New(UserId::from_random(self.inner.random.bytes()));
         let checked = self.checked(draft, Fields::default(), &purpose).await?;
-        self.create_user(checked.user, checked.password).await
+        let entry = self.by_operator(Event::UserCreated, &checked.user);
+        self.create_user(checked.user, checked.password, entry)
+            .await
     }
 
     pub(crate) async fn create_user(
         &self,
         user: User,
         password: Option<Secret<String>>,
+        entry: Entry,
     ) -> Result<User, ServiceError> {
         let new = NewUser {
             user,
             password: self.hashed(password).await?,
             authority: None,
         };
-        if self.store_user(&new).await? {
+        let holdings = self.inner.store.holdings(&new.user.roles).await?;
+        if self.store_user(&new, entry, &holdings).await? {
             Ok(new.user)
         } else {
             Err(ServiceError::contended())
@@ -288,8 +340,14 @@ impl Service {
     }
 
     /// Whether a new user was made on the authority that it was decided at.
-    async fn store_user(&self, new: &NewUser) -> Result<bool, ServiceError> {
-        match self.inner.store.add_user(new).await? {
+    async fn store_user(
+        &self,
+        new: &NewUser,
+        entry: Entry,
+        holdings: &Holdings,
+    ) -> Result<bool, ServiceError> {
+        let entry = with_user(entry, &new.user, holdings, new.password.is_some());
+        match self.inner.store.add_user(new, &[self.sign(entry)]).await? {
             Creation::Created => Ok(true),
             Creation::Moved => Ok(false),
             Creation::IdTaken => Err(ServiceError::Conflict(Conflict::UserId)),
@@ -339,4 +397,16 @@ fn must_be_roles(roles: &[RoleId], holdings: &Holdings) -> Result<(), ServiceErr
         "names a role that has just been deleted",
     )
     .into())
+}
+
+/// What is said of a user who is made or changed, whose roles are among these.
+fn with_user(entry: Entry, user: &User, holdings: &Holdings, password_changed: bool) -> Entry {
+    let held = holdings.roles.iter();
+    let held = held.filter(|role| user.roles.contains(&role.id));
+    let roles: Vec<&str> = held.map(|role| role.name.as_str()).collect();
+    entry
+        .to_user(user)
+        .with(Detail::Roles, roles.join(", "))
+        .with(Detail::Disabled, user.disabled)
+        .with(Detail::PasswordChanged, password_changed)
 }

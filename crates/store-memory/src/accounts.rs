@@ -5,7 +5,7 @@ use vestibule_engine::password::PasswordFailures;
 use vestibule_engine::{NameKey, Timestamp, User, UserId};
 use vestibule_store::{
     Accounts, Authority, Creation, Fields, ListQuery, Listing, NewUser, PasswordHash, StoreError,
-    UserChange, UserWrite,
+    Trail, UserChange, UserWrite,
 };
 
 use crate::MemoryStore;
@@ -34,7 +34,7 @@ impl Accounts for MemoryStore {
         Ok(list(all, query, |account, ()| account.user.clone()))
     }
 
-    async fn add_user(&self, new: &NewUser) -> Result<Creation, StoreError> {
+    async fn add_user(&self, new: &NewUser, trail: Trail<'_>) -> Result<Creation, StoreError> {
         let mut tables = self.tables();
         let NewUser {
             user,
@@ -59,10 +59,15 @@ impl Accounts for MemoryStore {
             fields,
         };
         tables.accounts.insert(account.user.id, account);
+        tables.write_down(trail);
         Ok(Creation::Created)
     }
 
-    async fn replace_user(&self, change: &UserChange) -> Result<UserWrite, StoreError> {
+    async fn replace_user(
+        &self,
+        change: &UserChange,
+        trail: Trail<'_>,
+    ) -> Result<UserWrite, StoreError> {
         let mut tables = self.tables();
         let UserChange { user, password, .. } = change.clone();
         let id = user.id;
@@ -100,6 +105,7 @@ impl Accounts for MemoryStore {
         if change.ends_sessions() {
             tables.end_tokens(|token| token.user == id);
         }
+        tables.write_down(trail);
         Ok(UserWrite::Done)
     }
 
@@ -108,6 +114,7 @@ impl Accounts for MemoryStore {
         user: UserId,
         password: &PasswordHash,
         now: Timestamp,
+        trail: Trail<'_>,
     ) -> Result<bool, StoreError> {
         let mut tables = self.tables();
         let Some(account) = tables.accounts.get_mut(&user) else {
@@ -117,6 +124,7 @@ impl Accounts for MemoryStore {
         account.user.updated = now;
         end_failures(&mut tables, user);
         tables.end_tokens(|token| token.user == user);
+        tables.write_down(trail);
         Ok(true)
     }
 
@@ -125,6 +133,7 @@ impl Accounts for MemoryStore {
         user: UserId,
         disabled: bool,
         now: Timestamp,
+        trail: Trail<'_>,
     ) -> Result<UserWrite, StoreError> {
         let mut tables = self.tables();
         if let Err(refused) = may_write(&tables, user, None, !disabled) {
@@ -138,10 +147,16 @@ impl Accounts for MemoryStore {
         if disabled {
             tables.end_tokens(|token| token.user == user);
         }
+        tables.write_down(trail);
         Ok(UserWrite::Done)
     }
 
-    async fn unlock(&self, user: UserId, now: Timestamp) -> Result<bool, StoreError> {
+    async fn unlock(
+        &self,
+        user: UserId,
+        now: Timestamp,
+        trail: Trail<'_>,
+    ) -> Result<bool, StoreError> {
         let mut tables = self.tables();
         let Some(account) = tables.accounts.get_mut(&user) else {
             return Ok(false);
@@ -152,6 +167,7 @@ impl Accounts for MemoryStore {
             factor.budget = factor.budget.reset();
             factor.revision += 1;
         }
+        tables.write_down(trail);
         Ok(true)
     }
 
@@ -160,6 +176,7 @@ impl Accounts for MemoryStore {
         user: UserId,
         until: Option<Timestamp>,
         now: Timestamp,
+        trail: Trail<'_>,
     ) -> Result<bool, StoreError> {
         let mut tables = self.tables();
         let Some(account) = tables.accounts.get_mut(&user) else {
@@ -167,6 +184,7 @@ impl Accounts for MemoryStore {
         };
         account.user.exempt_until = until;
         account.user.updated = now;
+        tables.write_down(trail);
         Ok(true)
     }
 
@@ -174,6 +192,7 @@ impl Accounts for MemoryStore {
         &self,
         user: UserId,
         authority: Option<Authority>,
+        trail: Trail<'_>,
     ) -> Result<UserWrite, StoreError> {
         let mut tables = self.tables();
         if let Err(refused) = may_write(&tables, user, authority, false) {
@@ -188,6 +207,7 @@ impl Accounts for MemoryStore {
         tables.pushes.retain(|_, push| push.user != user);
         tables.end_tokens(|token| token.user == user);
         tables.end_exemptions(user);
+        tables.write_down(trail);
         Ok(UserWrite::Done)
     }
 }

@@ -5,6 +5,7 @@ use vestibule_engine::password::{Lane, PasswordFailures};
 use vestibule_engine::{DeviceId, NameKey, Timestamp};
 use vestibule_store::{
     DeviceLane, FirstFactors, PasswordFailure, PasswordStanding, SessionStart, StoreError, Swap,
+    Trail,
 };
 
 use crate::MemoryStore;
@@ -30,18 +31,27 @@ impl FirstFactors for MemoryStore {
             }))
     }
 
-    async fn count_password_failure(&self, failure: &PasswordFailure) -> Result<Swap, StoreError> {
+    async fn count_password_failure(
+        &self,
+        failure: &PasswordFailure,
+        trail: Trail<'_>,
+    ) -> Result<Swap, StoreError> {
         let mut tables = self.tables();
         Ok(match tables.unmoved(&failure.lane) {
             None => Swap::Moved,
             Some(failures) => {
                 *failures = failure.failures;
+                tables.write_down(trail);
                 Swap::Done
             }
         })
     }
 
-    async fn start_session(&self, start: &SessionStart) -> Result<Swap, StoreError> {
+    async fn start_session(
+        &self,
+        start: &SessionStart,
+        trail: Trail<'_>,
+    ) -> Result<Swap, StoreError> {
         let mut tables = self.tables();
         let token = start.partial.record();
         let right = tables
@@ -62,6 +72,7 @@ impl FirstFactors for MemoryStore {
             account.user.password_failures = PasswordFailures::default();
         }
         tables.insert_token(token);
+        tables.write_down(trail);
         Ok(Swap::Done)
     }
 

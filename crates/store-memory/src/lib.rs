@@ -5,6 +5,7 @@
 //! is a transaction by construction. Nothing outlives the process.
 
 mod accounts;
+mod audit;
 mod first_factors;
 mod lists;
 mod providers;

@@ -126,18 +126,23 @@ pub(crate) fn list<'a, L: Listed + 'a, R, T>(
         found.reverse();
     }
     let matching = count(found.len());
+    let page = cut(found, query.range);
+    Listing {
+        items: page.map(|(listed, rest)| item(listed, rest)).collect(),
+        matching,
+        total,
+    }
+}
+
+/// The part of a list that is in a range.
+pub(crate) fn cut<T>(found: Vec<T>, range: Option<(u64, u64)>) -> impl Iterator<Item = T> {
     let place = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    let (first, wanted) = match query.range {
+    let (first, wanted) = match range {
         None => (0, usize::MAX),
         Some((first, last)) => (
             place(first),
             place(last.saturating_add(1).saturating_sub(first)),
         ),
     };
-    let page = found.into_iter().skip(first).take(wanted);
-    Listing {
-        items: page.map(|(listed, rest)| item(listed, rest)).collect(),
-        matching,
-        total,
-    }
+    found.into_iter().skip(first).take(wanted)
 }

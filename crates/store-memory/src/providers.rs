@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use vestibule_engine::{MfaProvider, MfaProviderId, NameKey};
 use vestibule_store::{
     Creation, Fields, ListQuery, Listing, MfaProviders, Removal, Replacement, StoreError,
-    StoredProvider,
+    StoredProvider, Trail,
 };
 
 use crate::MemoryStore;
@@ -26,7 +26,11 @@ impl MfaProviders for MemoryStore {
         Ok(list(all, query, item))
     }
 
-    async fn add_provider(&self, new: &StoredProvider) -> Result<Creation, StoreError> {
+    async fn add_provider(
+        &self,
+        new: &StoredProvider,
+        trail: Trail<'_>,
+    ) -> Result<Creation, StoreError> {
         let mut tables = self.tables();
         let id = new.provider.id;
         let new = Provider::from(new.clone());
@@ -37,10 +41,15 @@ impl MfaProviders for MemoryStore {
             return Ok(Creation::NameTaken);
         }
         tables.providers.insert(id, new);
+        tables.write_down(trail);
         Ok(Creation::Created)
     }
 
-    async fn replace_provider(&self, new: &StoredProvider) -> Result<Replacement, StoreError> {
+    async fn replace_provider(
+        &self,
+        new: &StoredProvider,
+        trail: Trail<'_>,
+    ) -> Result<Replacement, StoreError> {
         let mut tables = self.tables();
         let mut new = Provider::from(new.clone());
         let id = new.stored.provider.id;
@@ -56,16 +65,24 @@ impl MfaProviders for MemoryStore {
             return Ok(Replacement::NameTaken);
         }
         tables.providers.insert(id, new);
+        tables.write_down(trail);
         Ok(Replacement::Done)
     }
 
-    async fn remove_provider(&self, id: MfaProviderId) -> Result<Removal, StoreError> {
+    async fn remove_provider(
+        &self,
+        id: MfaProviderId,
+        trail: Trail<'_>,
+    ) -> Result<Removal, StoreError> {
         let mut tables = self.tables();
         if tables.provider() == Some(id) {
             return Ok(Removal::InUse);
         }
         Ok(match tables.providers.remove(&id) {
-            Some(_) => Removal::Removed,
+            Some(_) => {
+                tables.write_down(trail);
+                Removal::Removed
+            }
             None => Removal::Missing,
         })
     }

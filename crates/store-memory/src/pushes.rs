@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use vestibule_engine::{Push, PushId, PushOutcome, Timestamp, UserId};
-use vestibule_store::{PushStart, Pushes, StoreError, Swap};
+use vestibule_store::{PushStart, Pushes, StoreError, Swap, Trail};
 
 use crate::MemoryStore;
 
@@ -20,7 +20,7 @@ impl Pushes for MemoryStore {
         Ok(self.tables().pushes.get(&push).cloned())
     }
 
-    async fn start_push(&self, start: &PushStart) -> Result<Swap, StoreError> {
+    async fn start_push(&self, start: &PushStart, trail: Trail<'_>) -> Result<Swap, StoreError> {
         let mut tables = self.tables();
         let push = &start.push;
         let factor = tables.factor(push.user);
@@ -32,6 +32,7 @@ impl Pushes for MemoryStore {
         }
         tables.factors.entry(push.user).or_default().revision += 1;
         tables.pushes.insert(push.id, push.clone());
+        tables.write_down(trail);
         Ok(Swap::Done)
     }
 

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use vestibule_engine::{NameKey, Role, RoleId, UserId};
-use vestibule_store::{Authority, Holdings, ListQuery, Listing, RoleWrite, Roles, StoreError};
+use vestibule_store::{
+    Authority, Holdings, ListQuery, Listing, RoleWrite, Roles, StoreError, Trail,
+};
 
 use crate::MemoryStore;
 use crate::lists::list;
@@ -27,7 +29,12 @@ impl Roles for MemoryStore {
         Ok(self.tables().holdings(roles))
     }
 
-    async fn add_role(&self, role: &Role, authority: Authority) -> Result<RoleWrite, StoreError> {
+    async fn add_role(
+        &self,
+        role: &Role,
+        authority: Authority,
+        trail: Trail<'_>,
+    ) -> Result<RoleWrite, StoreError> {
         let mut tables = self.tables();
         if tables.has_moved_since(authority) {
             return Ok(RoleWrite::Moved);
@@ -39,6 +46,7 @@ impl Roles for MemoryStore {
             return Ok(RoleWrite::NameTaken);
         }
         tables.roles.insert(role.id, StoredRole::from(role.clone()));
+        tables.write_down(trail);
         Ok(RoleWrite::Done)
     }
 
@@ -46,6 +54,7 @@ impl Roles for MemoryStore {
         &self,
         role: &Role,
         authority: Authority,
+        trail: Trail<'_>,
     ) -> Result<RoleWrite, StoreError> {
         let mut tables = self.tables();
         let Some(before) = tables.roles.get(&role.id) else {
@@ -67,10 +76,16 @@ impl Roles for MemoryStore {
         };
         tables.roles.insert(role.id, StoredRole::from(role));
         tables.authority.0 += 1;
+        tables.write_down(trail);
         Ok(RoleWrite::Done)
     }
 
-    async fn remove_role(&self, id: RoleId, authority: Authority) -> Result<RoleWrite, StoreError> {
+    async fn remove_role(
+        &self,
+        id: RoleId,
+        authority: Authority,
+        trail: Trail<'_>,
+    ) -> Result<RoleWrite, StoreError> {
         let mut tables = self.tables();
         if !tables.roles.contains_key(&id) || tables.has_moved_since(authority) {
             return Ok(RoleWrite::Moved);
@@ -81,6 +96,7 @@ impl Roles for MemoryStore {
         }
         tables.roles.remove(&id);
         tables.authority.0 += 1;
+        tables.write_down(trail);
         Ok(RoleWrite::Done)
     }
 }

@@ -5,7 +5,7 @@ use vestibule_engine::{SessionId, Timestamp, TokenHash, TokenKind, TokenRecord, 
 use vestibule_store::{
     Authority, Claim, DialogueChange, FactorReset, Finish, ListOrder, ListQuery, Listing,
     ProposedSeed, ProviderVersion, Redeeming, Redemption, SecondFactor, SecondFactors, SeedState,
-    SeedSummary, Settlement, StoreError, StoredSeed, Swap,
+    SeedSummary, Settlement, StoreError, StoredSeed, Swap, Trail,
 };
 
 use crate::MemoryStore;
@@ -14,7 +14,11 @@ use crate::tables::Tables;
 
 #[async_trait]
 impl SecondFactors for MemoryStore {
-    async fn propose_seed(&self, seed: &ProposedSeed) -> Result<Swap, StoreError> {
+    async fn propose_seed(
+        &self,
+        seed: &ProposedSeed,
+        trail: Trail<'_>,
+    ) -> Result<Swap, StoreError> {
         let mut tables = self.tables();
         let factor = tables.factor(seed.user);
         let verified = |seed: &StoredSeed| matches!(seed.state, SeedState::Verified { .. });
@@ -37,10 +41,11 @@ impl SecondFactors for MemoryStore {
             }),
         };
         tables.factors.insert(seed.user, new);
+        tables.write_down(trail);
         Ok(Swap::Done)
     }
 
-    async fn settle(&self, settlement: &Settlement) -> Result<Swap, StoreError> {
+    async fn settle(&self, settlement: &Settlement, trail: Trail<'_>) -> Result<Swap, StoreError> {
         let mut tables = self.tables();
         let (user, session) = (settlement.user, settlement.session);
         let factor = tables.factor(user);
@@ -63,10 +68,11 @@ impl SecondFactors for MemoryStore {
         if settlement.ends_token {
             tables.end_partial_tokens(|token| token.user == user && token.session == session);
         }
+        tables.write_down(trail);
         Ok(Swap::Done)
     }
 
-    async fn finish(&self, finish: &Finish) -> Result<Claim, StoreError> {
+    async fn finish(&self, finish: &Finish, trail: Trail<'_>) -> Result<Claim, StoreError> {
         let mut tables = self.tables();
         let Some((factor, partial)) = tables.finished(finish) else {
             return Ok(Claim::Moved);
@@ -75,6 +81,7 @@ impl SecondFactors for MemoryStore {
         tables.check_new(verified)?;
         tables.factors.insert(partial.user, factor);
         tables.rotate(&partial, verified, finish.device_completed);
+        tables.write_down(trail);
         #[expect(
             clippy::disallowed_methods,
             reason = "the compare-and-set is committed when the lock is released"
@@ -82,7 +89,11 @@ impl SecondFactors for MemoryStore {
         Ok(Claim::Fresh(finish.claim.dangerous_claimed()))
     }
 
-    async fn redeem(&self, redemption: &Redemption) -> Result<Redeeming, StoreError> {
+    async fn redeem(
+        &self,
+        redemption: &Redemption,
+        trail: Trail<'_>,
+    ) -> Result<Redeeming, StoreError> {
         let mut tables = self.tables();
         let Some((factor, partial)) = tables.redeemed(redemption) else {
             return Ok(Redeeming::Moved);
@@ -91,6 +102,7 @@ impl SecondFactors for MemoryStore {
         tables.check_new(verified)?;
         tables.factors.insert(partial.user, factor);
         tables.rotate(&partial, verified, redemption.device_completed);
+        tables.write_down(trail);
         #[expect(
             clippy::disallowed_methods,
             reason = "the compare-and-set is committed when the lock is released"
@@ -102,6 +114,7 @@ impl SecondFactors for MemoryStore {
         &self,
         user: UserId,
         authority: Option<Authority>,
+        trail: Trail<'_>,
     ) -> Result<FactorReset, StoreError> {
         let mut tables = self.tables();
         if authority.is_some_and(|authority| tables.has_moved_since(authority)) {
@@ -115,6 +128,7 @@ impl SecondFactors for MemoryStore {
         factor.budget = factor.budget.reset();
         factor.revision += 1;
         tables.end_partial_tokens(|token| token.user == user);
+        tables.write_down(trail);
         Ok(if seed.is_some() {
             FactorReset::Reset
         } else {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use vestibule_engine::LocalProvider;
 use vestibule_store::{
-    AdminMfa, AdminMfaChange, ExemptionEntry, IdentityProviders, Settings, StoreError,
+    AdminMfa, AdminMfaChange, ExemptionEntry, IdentityProviders, Settings, StoreError, Trail,
 };
 
 use crate::MemoryStore;
@@ -14,7 +14,11 @@ impl Settings for MemoryStore {
         Ok(self.tables().admin_mfa.clone())
     }
 
-    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<Option<AdminMfa>, StoreError> {
+    async fn set_admin_mfa(
+        &self,
+        change: &AdminMfaChange,
+        trail: Trail<'_>,
+    ) -> Result<Option<AdminMfa>, StoreError> {
         let mut tables = self.tables();
         let mut provider = change.provider.iter();
         if !provider.all(|provider| tables.providers.contains_key(provider)) {
@@ -36,6 +40,7 @@ impl Settings for MemoryStore {
             });
         }
         tables.admin_mfa = Some(new.clone());
+        tables.write_down(trail);
         Ok(Some(new))
     }
 }
@@ -46,8 +51,14 @@ impl IdentityProviders for MemoryStore {
         Ok(self.tables().local_provider.clone())
     }
 
-    async fn set_local_provider(&self, new: &LocalProvider) -> Result<(), StoreError> {
-        self.tables().local_provider = new.clone();
+    async fn set_local_provider(
+        &self,
+        new: &LocalProvider,
+        trail: Trail<'_>,
+    ) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        tables.local_provider = new.clone();
+        tables.write_down(trail);
         Ok(())
     }
 }

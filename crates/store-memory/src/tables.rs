@@ -14,6 +14,8 @@ use vestibule_store::{
     StoreError, StoredProvider,
 };
 
+use crate::audit::AuditTables;
+
 /// Everything.
 #[derive(Debug)]
 pub(crate) struct Tables {
@@ -29,6 +31,7 @@ pub(crate) struct Tables {
     pub(crate) admin_mfa: Option<AdminMfa>,
     pub(crate) local_provider: LocalProvider,
     pub(crate) canary: Option<Canary>,
+    pub(crate) audit: AuditTables,
 }
 
 /// A user with what is kept beside.
@@ -96,6 +99,7 @@ impl Default for Tables {
             admin_mfa: None,
             local_provider: LocalProvider::built_in(),
             canary: None,
+            audit: AuditTables::default(),
         }
     }
 }

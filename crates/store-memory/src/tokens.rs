@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use vestibule_engine::{NewToken, SessionId, Timestamp, TokenHash};
-use vestibule_store::{Bearer, StoreError, Swap, Tokens};
+use vestibule_store::{Bearer, StoreError, Swap, Tokens, Trail};
 
 use crate::MemoryStore;
 
@@ -37,6 +37,7 @@ impl Tokens for MemoryStore {
         bearer: &TokenHash,
         token: &NewToken,
         completed: Option<Timestamp>,
+        trail: Trail<'_>,
     ) -> Result<Swap, StoreError> {
         let mut tables = self.tables();
         let Some(bearer) = tables.tokens.get(bearer) else {
@@ -56,11 +57,14 @@ impl Tokens for MemoryStore {
         if let Some(at) = completed {
             tables.note_device(bearer.user, bearer.device, at);
         }
+        tables.write_down(trail);
         Ok(Swap::Done)
     }
 
-    async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
-        self.tables().end_tokens(|token| token.session == session);
+    async fn end_session(&self, session: SessionId, trail: Trail<'_>) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        tables.end_tokens(|token| token.session == session);
+        tables.write_down(trail);
         Ok(())
     }
 

@@ -5,11 +5,12 @@ use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 use vestibule_engine::{NameKey, RoleId, Timestamp, User, UserId};
 use vestibule_store::{
-    Accounts, Authority, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError,
-    UserChange, UserWrite,
+    Accounts, Authority, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, Swap,
+    Trail, UserChange, UserWrite,
 };
 
 use crate::PostgresStore;
+use crate::audit::{Note, noted};
 use crate::error::{is_storable, retrying, store_error};
 use crate::roles::{GROW_AUTHORITY, lock_authority};
 use crate::transaction::Transaction;
@@ -23,14 +24,19 @@ const BY_NAME: &str = concat!(
 
 const BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.id = $1");
 
-const ADD: &str = "
+const ADD: &str = concat!(
+    "WITH added AS (
     INSERT INTO users (id, name, name_key, first_name, last_name, email, phone, notes, tags,
         disabled, password_hash, failed_login_attempts, lock_start, roles, updated, search,
         fields, exempt_until, created)
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
     WHERE $20::bigint IS NULL
         OR EXISTS (SELECT 1 FROM admin_mfa WHERE authority = $20 FOR KEY SHARE)
-    ON CONFLICT DO NOTHING";
+    ON CONFLICT DO NOTHING RETURNING 1
+    )",
+    noted!("added", "$21"),
+    " SELECT 1 FROM added"
+);
 
 const REPLACE: &str = "
     UPDATE users SET name = $2, name_key = $3, first_name = $4, last_name = $5, email = $6,
@@ -61,6 +67,14 @@ const SET_PASSWORD: &str = "
 
 const UNLOCK: &str = "
     UPDATE users SET updated = $2, failed_login_attempts = 0, lock_start = NULL WHERE id = $1";
+
+const EXEMPT: &str = concat!(
+    "WITH exempted AS (
+        UPDATE users SET exempt_until = $2, updated = $3 WHERE id = $1 RETURNING 1
+    )",
+    noted!("exempted", "$4"),
+    " SELECT 1 FROM exempted"
+);
 
 const FILL_BUDGET: &str = "
     UPDATE second_factors SET revision = revision + 1, budget_row = budget_row + 1, streak = 0,
@@ -101,9 +115,11 @@ impl Accounts for PostgresStore {
         self.list_users(query).await
     }
 
-    async fn add_user(&self, new: &NewUser) -> Result<Creation, StoreError> {
+    async fn add_user(&self, new: &NewUser, trail: Trail<'_>) -> Result<Creation, StoreError> {
         loop {
-            if retrying(|| self.insert_user(new)).await? {
+            let note = self.note(trail).await?;
+            let added = retrying(|| self.insert_user(new, &note)).await;
+            if note.ended(added)? == Swap::Done {
                 return Ok(Creation::Created);
             }
             let name = new.user.name.key();
@@ -125,8 +141,14 @@ impl Accounts for PostgresStore {
         }
     }
 
-    async fn replace_user(&self, change: &UserChange) -> Result<UserWrite, StoreError> {
-        retrying(|| self.try_replace_user(change)).await
+    async fn replace_user(
+        &self,
+        change: &UserChange,
+        trail: Trail<'_>,
+    ) -> Result<UserWrite, StoreError> {
+        let note = self.note(trail).await?;
+        let replaced = retrying(|| self.try_replace_user(change, &note)).await;
+        note.ended(replaced)
     }
 
     async fn set_password(
@@ -134,20 +156,27 @@ impl Accounts for PostgresStore {
         user: UserId,
         password: &PasswordHash,
         now: Timestamp,
+        trail: Trail<'_>,
     ) -> Result<bool, StoreError> {
-        retrying(|| async move {
+        let note = self.note(trail).await?;
+        let set = retrying(|| async {
             let mut write = self.write().await?;
             let set = query(SET_PASSWORD)
                 .bind(user.uuid())
                 .bind(password.expose())
                 .bind(now.as_micros());
-            let found = write.run(set).await? == 1;
+            if write.run(set).await? != 1 {
+                write.roll_back().await?;
+                return Ok(false);
+            }
             end_tokens(&mut write, user).await?;
             end_device_failures(&mut write, user).await?;
+            note.write(&mut write).await?;
             write.commit().await?;
-            Ok(found)
+            Ok(true)
         })
-        .await
+        .await;
+        note.ended(set)
     }
 
     async fn set_disabled(
@@ -155,8 +184,10 @@ impl Accounts for PostgresStore {
         user: UserId,
         disabled: bool,
         now: Timestamp,
+        trail: Trail<'_>,
     ) -> Result<UserWrite, StoreError> {
-        retrying(|| async move {
+        let note = self.note(trail).await?;
+        let set = retrying(|| async {
             let mut write = self.write().await?;
             if let Err(refused) = hold(&mut write, user, None, |_| !disabled).await? {
                 write.roll_back().await?;
@@ -173,23 +204,36 @@ impl Accounts for PostgresStore {
             if disabled {
                 end_tokens(&mut write, user).await?;
             }
+            note.write(&mut write).await?;
             write.commit().await?;
             Ok(UserWrite::Done)
         })
-        .await
+        .await;
+        note.ended(set)
     }
 
-    async fn unlock(&self, user: UserId, now: Timestamp) -> Result<bool, StoreError> {
-        retrying(|| async move {
+    async fn unlock(
+        &self,
+        user: UserId,
+        now: Timestamp,
+        trail: Trail<'_>,
+    ) -> Result<bool, StoreError> {
+        let note = self.note(trail).await?;
+        let unlocked = retrying(|| async {
             let mut write = self.write().await?;
             let unlock = query(UNLOCK).bind(user.uuid()).bind(now.as_micros());
-            let found = write.run(unlock).await? == 1;
+            if write.run(unlock).await? != 1 {
+                write.roll_back().await?;
+                return Ok(false);
+            }
             write.run(query(FILL_BUDGET).bind(user.uuid())).await?;
             end_device_failures(&mut write, user).await?;
+            note.write(&mut write).await?;
             write.commit().await?;
-            Ok(found)
+            Ok(true)
         })
-        .await
+        .await;
+        note.ended(unlocked)
     }
 
     async fn set_exempt_until(
@@ -197,21 +241,26 @@ impl Accounts for PostgresStore {
         user: UserId,
         until: Option<Timestamp>,
         now: Timestamp,
+        trail: Trail<'_>,
     ) -> Result<bool, StoreError> {
-        let set = query("UPDATE users SET exempt_until = $2, updated = $3 WHERE id = $1")
+        let note = self.note(trail).await?;
+        let set = query(EXEMPT)
             .bind(user.uuid())
             .bind(until.map(Timestamp::as_micros))
-            .bind(now.as_micros());
-        let done = set.execute(&self.connections).await.map_err(store_error)?;
-        Ok(done.rows_affected() == 1)
+            .bind(now.as_micros())
+            .bind(note.rows());
+        let set = self.swap(set).await;
+        Ok(note.ended(set)? == Swap::Done)
     }
 
     async fn remove_user(
         &self,
         user: UserId,
         authority: Option<Authority>,
+        trail: Trail<'_>,
     ) -> Result<UserWrite, StoreError> {
-        retrying(|| async move {
+        let note = self.note(trail).await?;
+        let removed = retrying(|| async {
             let mut write = self.write().await?;
             if let Err(refused) = hold(&mut write, user, authority, |_| false).await? {
                 write.roll_back().await?;
@@ -227,15 +276,17 @@ impl Accounts for PostgresStore {
             ] {
                 write.run(query(step).bind(user.uuid())).await?;
             }
+            note.write(&mut write).await?;
             write.commit().await?;
             Ok(UserWrite::Done)
         })
-        .await
+        .await;
+        note.ended(removed)
     }
 }
 
 impl PostgresStore {
-    async fn insert_user(&self, new: &NewUser) -> Result<bool, StoreError> {
+    async fn insert_user(&self, new: &NewUser, note: &Note) -> Result<Swap, StoreError> {
         let user = &new.user;
         let add = bind_user!(query(ADD), user, new.password.as_ref())
             .bind(user.exempt_until.map(Timestamp::as_micros))
@@ -244,12 +295,16 @@ impl PostgresStore {
                 new.authority
                     .map(|decided| integer(decided.0))
                     .transpose()?,
-            );
-        let done = add.execute(&self.connections).await.map_err(store_error)?;
-        Ok(done.rows_affected() == 1)
+            )
+            .bind(note.rows());
+        self.swap(add).await
     }
 
-    async fn try_replace_user(&self, change: &UserChange) -> Result<UserWrite, StoreError> {
+    async fn try_replace_user(
+        &self,
+        change: &UserChange,
+        note: &Note,
+    ) -> Result<UserWrite, StoreError> {
         let UserChange {
             user,
             password,
@@ -286,6 +341,7 @@ impl PostgresStore {
         if password.is_some() {
             end_device_failures(&mut write, user.id).await?;
         }
+        note.write(&mut write).await?;
         write.commit().await?;
         Ok(UserWrite::Done)
     }

@@ -6,8 +6,10 @@ use vestibule_engine::password::Lane;
 use vestibule_engine::{DeviceId, NameKey, Timestamp};
 use vestibule_store::{
     DeviceLane, FirstFactors, PasswordFailure, PasswordStanding, SessionStart, StoreError, Swap,
+    Trail,
 };
 
+use crate::audit::noted;
 use crate::error::{is_storable, retrying, store_error};
 use crate::{PostgresStore, Statement};
 use vestibule_store_sql::{StandingRow, lockout_columns, user_columns};
@@ -26,23 +28,36 @@ const STANDING: &str = concat!(
     WHERE u.name_key = $1"
 );
 
-const COUNT_OF_ACCOUNT: &str = "
-    UPDATE users SET failed_login_attempts = $5, lock_start = $6
-    WHERE id = $1 AND failed_login_attempts = $3 AND lock_start IS NOT DISTINCT FROM $4
-        AND $2 IS NOT NULL
-    RETURNING 1";
+const COUNT_OF_ACCOUNT: &str = concat!(
+    "WITH counted AS (
+        UPDATE users SET failed_login_attempts = $5, lock_start = $6
+        WHERE id = $1 AND failed_login_attempts = $3 AND lock_start IS NOT DISTINCT FROM $4
+            AND $2 IS NOT NULL
+        RETURNING 1
+    )",
+    noted!("counted", "$7"),
+    " SELECT 1 FROM counted"
+);
 
-const COUNT_OF_DEVICE: &str = "
-    UPDATE known_devices SET failures = $5, lock_start = $6
-    WHERE user_id = $1 AND device_id = $2 AND failures = $3
-        AND lock_start IS NOT DISTINCT FROM $4
-    RETURNING 1";
+const COUNT_OF_DEVICE: &str = concat!(
+    "WITH counted AS (
+        UPDATE known_devices SET failures = $5, lock_start = $6
+        WHERE user_id = $1 AND device_id = $2 AND failures = $3
+            AND lock_start IS NOT DISTINCT FROM $4
+        RETURNING 1
+    )",
+    noted!("counted", "$7"),
+    " SELECT 1 FROM counted"
+);
 
 /// Stores the token of a session, for the user that `right` gives.
 macro_rules! session_starts {
     () => {
-        " INSERT INTO tokens (hash, session, user_id, device_id, kind, expires, session_expires)
-          SELECT $6, $7, id, $8, $9, $10, $11 FROM started RETURNING 1"
+        concat!(
+            noted!("started", "$12"),
+            " INSERT INTO tokens (hash, session, user_id, device_id, kind, expires, session_expires)
+              SELECT $6, $7, id, $8, $9, $10, $11 FROM started RETURNING 1"
+        )
     };
 }
 
@@ -102,28 +117,40 @@ impl FirstFactors for PostgresStore {
         row.map(PasswordStanding::try_from).transpose()
     }
 
-    async fn count_password_failure(&self, failure: &PasswordFailure) -> Result<Swap, StoreError> {
+    async fn count_password_failure(
+        &self,
+        failure: &PasswordFailure,
+        trail: Trail<'_>,
+    ) -> Result<Swap, StoreError> {
         let statement = match failure.lane.lane {
             Lane::Account(_) => COUNT_OF_ACCOUNT,
             Lane::Device(_) => COUNT_OF_DEVICE,
         };
         let new = failure.failures;
-        retrying(|| {
+        let note = self.note(trail).await?;
+        let counted = retrying(|| {
             let count = with_lane(statement, &failure.lane)
                 .bind(i64::from(new.count))
-                .bind(new.lock_start.map(Timestamp::as_micros));
+                .bind(new.lock_start.map(Timestamp::as_micros))
+                .bind(note.rows());
             self.swap(count)
         })
-        .await
+        .await;
+        note.ended(counted)
     }
 
-    async fn start_session(&self, start: &SessionStart) -> Result<Swap, StoreError> {
+    async fn start_session(
+        &self,
+        start: &SessionStart,
+        trail: Trail<'_>,
+    ) -> Result<Swap, StoreError> {
         let statement = match start.lane.lane {
             Lane::Account(_) => START_BY_ACCOUNT,
             Lane::Device(_) => START_BY_DEVICE,
         };
         let token = start.partial.record();
-        retrying(|| {
+        let note = self.note(trail).await?;
+        let started = retrying(|| {
             let start = with_lane(statement, &start.lane)
                 .bind(start.password.expose())
                 .bind(token.hash.as_bytes().as_slice())
@@ -131,10 +158,12 @@ impl FirstFactors for PostgresStore {
                 .bind(token.device.uuid())
                 .bind(token.kind.as_str())
                 .bind(token.expires.as_micros())
-                .bind(token.session_expires.as_micros());
+                .bind(token.session_expires.as_micros())
+                .bind(note.rows());
             self.swap(start)
         })
-        .await
+        .await;
+        note.ended(started)
     }
 
     async fn forget_devices(
@@ -154,7 +183,7 @@ impl FirstFactors for PostgresStore {
 }
 
 /// Binds a lane and what its failures were, the first four values.
-fn with_lane(statement: &'static str, lane: &DeviceLane) -> Statement<'static> {
+fn with_lane<'q>(statement: &'static str, lane: &DeviceLane) -> Statement<'q> {
     let was = lane.lane.failures();
     query(statement)
         .bind(lane.user.uuid())

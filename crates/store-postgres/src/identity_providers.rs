@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use sqlx::types::Json;
 use sqlx::{query, query_as};
 use vestibule_engine::LocalProvider;
-use vestibule_store::{IdentityProviders, StoreError};
+use vestibule_store::{IdentityProviders, StoreError, Trail};
 use vestibule_store_sql::{LocalProviderRow, local_provider_columns};
 
 use crate::PostgresStore;
+use crate::audit::noted;
 use crate::error::{retrying, store_error};
 
 const READ: &str = concat!(
@@ -16,9 +17,15 @@ const READ: &str = concat!(
     " FROM local_identity_provider l"
 );
 
-const REPLACE: &str = "
-    UPDATE local_identity_provider SET notes = $1, tags = $2, lockout_threshold = $3,
-        lockout_minutes = $4, min_password_length = $5, updated = $6";
+const REPLACE: &str = concat!(
+    "WITH replaced AS (
+        UPDATE local_identity_provider SET notes = $1, tags = $2, lockout_threshold = $3,
+        lockout_minutes = $4, min_password_length = $5, updated = $6
+        RETURNING 1
+    )",
+    noted!("replaced", "$7"),
+    " SELECT 1 FROM replaced"
+);
 
 #[async_trait]
 impl IdentityProviders for PostgresStore {
@@ -27,8 +34,13 @@ impl IdentityProviders for PostgresStore {
         LocalProviderRow::read(row.map_err(store_error)?)
     }
 
-    async fn set_local_provider(&self, new: &LocalProvider) -> Result<(), StoreError> {
-        retrying(|| async {
+    async fn set_local_provider(
+        &self,
+        new: &LocalProvider,
+        trail: Trail<'_>,
+    ) -> Result<(), StoreError> {
+        let note = self.note(trail).await?;
+        let replaced = retrying(|| async {
             let replace = query(REPLACE)
                 .bind(&new.notes)
                 .bind(Json(&new.tags))
@@ -36,10 +48,12 @@ impl IdentityProviders for PostgresStore {
                 .bind(i64::from(new.lockout.minutes()))
                 .bind(i64::from(new.min_password_length.characters()))
                 .bind(new.updated.as_micros())
+                .bind(note.rows())
                 .execute(&self.connections);
             replace.await.map_err(store_error)?;
             Ok(())
         })
-        .await
+        .await;
+        note.ended(replaced)
     }
 }

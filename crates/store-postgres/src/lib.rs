@@ -12,6 +12,7 @@
 //!   again.
 
 mod accounts;
+mod audit;
 mod connections;
 mod error;
 mod first_factors;
@@ -39,7 +40,8 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
 use sqlx::query::Query;
 use sqlx::{Postgres, query_scalar};
-use vestibule_store::{Health, StoreError, Swap};
+use tokio::sync::OnceCell;
+use vestibule_store::{Health, Numbers, StoreError, Swap};
 
 use crate::connections::Connections;
 use crate::error::store_error;
@@ -61,6 +63,8 @@ const SESSION: [(&str, &str); 2] = [
 #[derive(Debug)]
 pub struct PostgresStore {
     connections: Connections,
+    /// Of the audit trail, once something was written there.
+    numbers: OnceCell<Numbers>,
 }
 
 impl PostgresStore {
@@ -75,7 +79,10 @@ impl PostgresStore {
         let connections = Connections::open(options.options(SESSION))
             .await
             .map_err(store_error)?;
-        Ok(Self { connections })
+        Ok(Self {
+            connections,
+            numbers: OnceCell::new(),
+        })
     }
 
     /// Starts a transaction that writes.

@@ -5,9 +5,11 @@ use sqlx::{query, query_as, query_scalar};
 use vestibule_engine::{MfaProvider, MfaProviderId};
 use vestibule_store::{
     Creation, ListQuery, Listing, MfaProviders, Removal, Replacement, StoreError, StoredProvider,
+    Swap, Trail,
 };
 
 use crate::PostgresStore;
+use crate::audit::noted;
 use crate::error::{retrying, store_error};
 use vestibule_store_sql::{
     ProviderValues, StoredProviderRow, bind_provider, is_name_taken, stored_provider_columns,
@@ -19,7 +21,8 @@ const BY_ID: &str = concat!(
     " FROM mfa_providers p WHERE p.id = $1"
 );
 
-const ADD: &str = "
+const ADD: &str = concat!(
+    "WITH added AS (
     INSERT INTO mfa_providers (id, revision, name, name_key, notes, tags, input_type, kind,
         created, updated, search, fields, hostnames, port, protocol, mode, timeout, use_user_password,
         require_message_authenticator, nas_identifier, source_address, status_server,
@@ -27,32 +30,43 @@ const ADD: &str = "
         challenge_secret_sealed)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
         $21, $22, $23, $24, $25, $26)
-    ON CONFLICT DO NOTHING";
+    ON CONFLICT DO NOTHING RETURNING 1
+    )",
+    noted!("added", "$27"),
+    " SELECT 1 FROM added"
+);
 
 const TAKEN: &str = "
     SELECT id = $1 FROM mfa_providers WHERE id = $1 OR name_key = $2
     ORDER BY id = $1 DESC LIMIT 1";
 
-const REPLACE: &str = "
+const REPLACE: &str = concat!(
+    "WITH replaced AS (
     UPDATE mfa_providers SET revision = $2, name = $3, name_key = $4, notes = $5, tags = $6,
         input_type = $7, kind = $8, updated = $10, search = $11, fields = $12, hostnames = $13, port = $14,
         protocol = $15, mode = $16, timeout = $17, use_user_password = $18,
         require_message_authenticator = $19, nas_identifier = $20, source_address = $21,
         status_server = $22, shared_secret_key_id = $23, shared_secret_sealed = $24,
         challenge_secret_key_id = $25, challenge_secret_sealed = $26
-    WHERE id = $1 AND revision = $2 - 1 AND $9 IS NOT NULL";
+    WHERE id = $1 AND revision = $2 - 1 AND $9 IS NOT NULL RETURNING 1
+    )",
+    noted!("replaced", "$27"),
+    " SELECT 1 FROM replaced"
+);
 
 /// Whoever changes the settings locks them, so they cannot begin to refer to what goes here; when
 /// they are being changed, this waits and compares with what they are then.
-const REMOVE: &str = "
-    WITH settings AS (
+const REMOVE: &str = concat!(
+    "WITH settings AS (
         SELECT provider FROM admin_mfa FOR SHARE
     ), removed AS (
         DELETE FROM mfa_providers WHERE id = $1 AND id IS DISTINCT FROM (SELECT provider FROM settings)
         RETURNING 1
-    )
-    SELECT (SELECT count(*) FROM removed) = 1,
-        (SELECT provider FROM settings) IS NOT DISTINCT FROM $1";
+    )",
+    noted!("removed", "$2"),
+    " SELECT (SELECT count(*) FROM removed) = 1,
+        (SELECT provider FROM settings) IS NOT DISTINCT FROM $1"
+);
 
 #[async_trait]
 impl MfaProviders for PostgresStore {
@@ -69,15 +83,20 @@ impl MfaProviders for PostgresStore {
         self.list_providers(query).await
     }
 
-    async fn add_provider(&self, new: &StoredProvider) -> Result<Creation, StoreError> {
+    async fn add_provider(
+        &self,
+        new: &StoredProvider,
+        trail: Trail<'_>,
+    ) -> Result<Creation, StoreError> {
         let values = ProviderValues::try_from(new)?;
-        let insert = || async {
-            let add = bind_provider!(query(ADD), &values);
-            let done = add.execute(&self.connections).await.map_err(store_error)?;
-            Ok(done.rows_affected() == 1)
-        };
         loop {
-            if retrying(insert).await? {
+            let note = self.note(trail).await?;
+            let added = retrying(|| async {
+                self.swap(bind_provider!(query(ADD), &values).bind(note.rows()))
+                    .await
+            });
+            let added = added.await;
+            if note.ended(added)? == Swap::Done {
                 return Ok(Creation::Created);
             }
             let taken: Option<bool> = query_scalar(TAKEN)
@@ -95,10 +114,15 @@ impl MfaProviders for PostgresStore {
         }
     }
 
-    async fn replace_provider(&self, new: &StoredProvider) -> Result<Replacement, StoreError> {
+    async fn replace_provider(
+        &self,
+        new: &StoredProvider,
+        trail: Trail<'_>,
+    ) -> Result<Replacement, StoreError> {
         let values = ProviderValues::try_from(new)?;
-        retrying(|| async {
-            let replace = bind_provider!(query(REPLACE), &values);
+        let note = self.note(trail).await?;
+        let replaced = retrying(|| async {
+            let replace = bind_provider!(query(REPLACE), &values).bind(note.rows());
             match replace.execute(&self.connections).await {
                 Ok(done) if done.rows_affected() == 1 => Ok(Replacement::Done),
                 Ok(_) => Ok(Replacement::Moved),
@@ -106,13 +130,20 @@ impl MfaProviders for PostgresStore {
                 Err(error) => Err(store_error(error)),
             }
         })
-        .await
+        .await;
+        note.ended(replaced)
     }
 
-    async fn remove_provider(&self, id: MfaProviderId) -> Result<Removal, StoreError> {
-        retrying(|| async {
+    async fn remove_provider(
+        &self,
+        id: MfaProviderId,
+        trail: Trail<'_>,
+    ) -> Result<Removal, StoreError> {
+        let note = self.note(trail).await?;
+        let removed = retrying(|| async {
             let answer: (bool, bool) = query_as(REMOVE)
                 .bind(id.uuid())
+                .bind(note.rows())
                 .fetch_one(&self.connections)
                 .await
                 .map_err(store_error)?;
@@ -122,6 +153,7 @@ impl MfaProviders for PostgresStore {
                 (false, false) => Removal::Missing,
             })
         })
-        .await
+        .await;
+        note.ended(removed)
     }
 }

@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use sqlx::{query, query_as};
 use vestibule_engine::{Push, PushId, PushOutcome, Timestamp, UserId};
-use vestibule_store::{PushStart, Pushes, StoreError, Swap};
+use vestibule_store::{PushStart, Pushes, StoreError, Swap, Trail};
 
 use crate::PostgresStore;
+use crate::audit::noted;
 use crate::error::{retrying, store_error};
 use vestibule_store_sql::{PushRow, integer, push_columns};
 
@@ -31,8 +32,9 @@ macro_rules! start {
             ), grown AS (",
             $grown,
             " RETURNING user_id
-            )
-            INSERT INTO pushes (id, user_id, session, provider, provider_revision, started,
+            )",
+            noted!("grown", "$12"),
+            " INSERT INTO pushes (id, user_id, session, provider, provider_revision, started,
                 deadline, outcome, collected, useless_from)
             SELECT $4, user_id, $2, $5, $6, $7, $8, $9, $10, $11 FROM grown RETURNING 1"
         )
@@ -77,12 +79,13 @@ impl Pushes for PostgresStore {
         row.map(Push::try_from).transpose()
     }
 
-    async fn start_push(&self, start: &PushStart) -> Result<Swap, StoreError> {
+    async fn start_push(&self, start: &PushStart, trail: Trail<'_>) -> Result<Swap, StoreError> {
         let push = &start.push;
         let revision = integer(start.revision)?;
         let provider_revision = integer(push.provider_revision)?;
         let statement = if revision == 0 { FIRST_START } else { START };
-        retrying(|| {
+        let note = self.note(trail).await?;
+        let started = retrying(|| {
             let start = query(statement)
                 .bind(push.user.uuid())
                 .bind(push.session.uuid())
@@ -94,10 +97,12 @@ impl Pushes for PostgresStore {
                 .bind(push.deadline.as_micros())
                 .bind(push.outcome.map(PushOutcome::as_str))
                 .bind(push.collected)
-                .bind(push.useless_from().as_micros());
+                .bind(push.useless_from().as_micros())
+                .bind(note.rows());
             self.swap(start)
         })
-        .await
+        .await;
+        note.ended(started)
     }
 
     async fn end_push(&self, push: PushId, outcome: PushOutcome) -> Result<(), StoreError> {

@@ -3,9 +3,12 @@
 use async_trait::async_trait;
 use sqlx::{query, query_as, query_scalar};
 use vestibule_engine::{Role, RoleId};
-use vestibule_store::{Authority, Holdings, ListQuery, Listing, RoleWrite, Roles, StoreError};
+use vestibule_store::{
+    Authority, Holdings, ListQuery, Listing, RoleWrite, Roles, StoreError, Trail,
+};
 
 use crate::PostgresStore;
+use crate::audit::Note;
 use crate::error::{retrying, store_error};
 use crate::lists::SNAPSHOT;
 use crate::transaction::Transaction;
@@ -91,27 +94,54 @@ impl Roles for PostgresStore {
         })
     }
 
-    async fn add_role(&self, role: &Role, decided: Authority) -> Result<RoleWrite, StoreError> {
-        retrying(|| self.try_add_role(role, decided)).await
+    async fn add_role(
+        &self,
+        role: &Role,
+        decided: Authority,
+        trail: Trail<'_>,
+    ) -> Result<RoleWrite, StoreError> {
+        let note = self.note(trail).await?;
+        let written = retrying(|| self.try_add_role(role, decided, &note)).await;
+        note.ended(written)
     }
 
-    async fn replace_role(&self, role: &Role, decided: Authority) -> Result<RoleWrite, StoreError> {
-        retrying(|| self.try_replace_role(role, decided)).await
+    async fn replace_role(
+        &self,
+        role: &Role,
+        decided: Authority,
+        trail: Trail<'_>,
+    ) -> Result<RoleWrite, StoreError> {
+        let note = self.note(trail).await?;
+        let written = retrying(|| self.try_replace_role(role, decided, &note)).await;
+        note.ended(written)
     }
 
-    async fn remove_role(&self, id: RoleId, decided: Authority) -> Result<RoleWrite, StoreError> {
-        retrying(|| self.try_remove_role(id, decided)).await
+    async fn remove_role(
+        &self,
+        id: RoleId,
+        decided: Authority,
+        trail: Trail<'_>,
+    ) -> Result<RoleWrite, StoreError> {
+        let note = self.note(trail).await?;
+        let written = retrying(|| self.try_remove_role(id, decided, &note)).await;
+        note.ended(written)
     }
 }
 
 impl PostgresStore {
-    async fn try_add_role(&self, role: &Role, decided: Authority) -> Result<RoleWrite, StoreError> {
+    async fn try_add_role(
+        &self,
+        role: &Role,
+        decided: Authority,
+        note: &Note,
+    ) -> Result<RoleWrite, StoreError> {
         let values = RoleValues::from(role);
         let mut write = self.write().await?;
         if lock_authority(&mut write).await? != decided {
             return refused(write, RoleWrite::Moved).await;
         }
         if write.run(bind_role!(query(ADD), &values)).await? == 1 {
+            note.write(&mut write).await?;
             write.commit().await?;
             return Ok(RoleWrite::Done);
         }
@@ -127,6 +157,7 @@ impl PostgresStore {
         &self,
         role: &Role,
         decided: Authority,
+        note: &Note,
     ) -> Result<RoleWrite, StoreError> {
         let values = RoleValues::from(role);
         let mut write = self.write().await?;
@@ -148,6 +179,7 @@ impl PostgresStore {
             Err(error) => return Err(store_error(error)),
         }
         write.run(query(GROW_AUTHORITY)).await?;
+        note.write(&mut write).await?;
         write.commit().await?;
         Ok(RoleWrite::Done)
     }
@@ -156,6 +188,7 @@ impl PostgresStore {
         &self,
         id: RoleId,
         decided: Authority,
+        note: &Note,
     ) -> Result<RoleWrite, StoreError> {
         let mut write = self.write().await?;
         if lock_authority(&mut write).await? != decided {
@@ -169,6 +202,7 @@ impl PostgresStore {
             return refused(write, RoleWrite::Moved).await;
         }
         write.run(query(GROW_AUTHORITY)).await?;
+        note.write(&mut write).await?;
         write.commit().await?;
         Ok(RoleWrite::Done)
     }

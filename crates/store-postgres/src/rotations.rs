@@ -1,8 +1,9 @@
 //! Partial tokens that become verified ones: by the claim of a step, or an acceptance.
 
 use vestibule_engine::{GuessBudget, NewToken, SessionId, Timestamp, TokenHash, UserId};
-use vestibule_store::{Claim, Finish, Redeeming, Redemption, StoreError, Swap};
+use vestibule_store::{Claim, Finish, Redeeming, Redemption, StoreError, Swap, Trail};
 
+use crate::audit::noted;
 use crate::error::retrying;
 use crate::second_factors::with_budget;
 use crate::{PostgresStore, Statement};
@@ -13,7 +14,7 @@ use vestibule_store_sql::integer;
 /// rotates. The division can only fail, and with it the whole statement, if a locked row could
 /// vanish.
 macro_rules! rotation {
-    ($before:literal, $whose:literal, $passed:literal) => {
+    ($before:literal, $whose:literal, $passed:literal, $rows:literal) => {
         concat!(
             "WITH ",
             $before,
@@ -36,8 +37,9 @@ macro_rules! rotation {
                 WHERE $13 IS NOT NULL
                 ON CONFLICT (user_id, device_id)
                     DO UPDATE SET last_completed = excluded.last_completed
-            )
-            SELECT 1 / (SELECT count(*) FROM rotated) FROM passed"
+            )",
+            noted!("passed", $rows),
+            " SELECT 1 / (SELECT count(*) FROM rotated) FROM passed"
         )
     };
 }
@@ -53,7 +55,8 @@ const FINISH: &str = rotation!(
         shown_to = NULL, seed_created = NULL, seed_key_id = coalesce($17, seed_key_id),
         seed_sealed = coalesce($18, seed_sealed)
      WHERE user_id = (SELECT user_id FROM partial) AND revision = $14 AND seed_id = $16
-        AND (NOT verified OR last_step < $15)"
+        AND (NOT verified OR last_step < $15)",
+    "$19"
 );
 
 /// The settings and the provider are compared under a lock that is held until all is committed.
@@ -74,7 +77,8 @@ macro_rules! redemption {
                 SELECT id FROM users WHERE id = $1 AND EXISTS (SELECT 1 FROM due) FOR KEY SHARE
             )",
             "user_id = (SELECT id FROM owner)",
-            $passed
+            $passed,
+            "$17"
         )
     };
 }
@@ -93,7 +97,11 @@ const REDEMPTION: &str = redemption!(
 );
 
 impl PostgresStore {
-    pub(crate) async fn claim_step(&self, finish: &Finish) -> Result<Claim, StoreError> {
+    pub(crate) async fn claim_step(
+        &self,
+        finish: &Finish,
+        trail: Trail<'_>,
+    ) -> Result<Claim, StoreError> {
         let claim = &finish.claim;
         let step = integer(claim.step().number())?;
         let sealed = finish.verified_seed.as_ref();
@@ -106,16 +114,19 @@ impl PostgresStore {
             device_completed: finish.device_completed,
             revision: claim.revision(),
         };
+        let note = self.note(trail).await?;
         let swap = retrying(|| async {
             let statement = rotation
                 .bind(FINISH)?
                 .bind(step)
                 .bind(claim.seed().uuid())
                 .bind(sealed.map(|sealed| sealed.key_id))
-                .bind(sealed.map(|sealed| sealed.bytes.as_slice()));
+                .bind(sealed.map(|sealed| sealed.bytes.as_slice()))
+                .bind(note.rows());
             self.swap(statement).await
         });
-        match swap.await? {
+        let swap = swap.await;
+        match note.ended(swap)? {
             Swap::Moved => Ok(Claim::Moved),
             #[expect(
                 clippy::disallowed_methods,
@@ -128,6 +139,7 @@ impl PostgresStore {
     pub(crate) async fn redeem_acceptance(
         &self,
         redemption: &Redemption,
+        trail: Trail<'_>,
     ) -> Result<Redeeming, StoreError> {
         let acceptance = &redemption.acceptance;
         let provider_revision = integer(acceptance.provider_revision())?;
@@ -145,14 +157,17 @@ impl PostgresStore {
         } else {
             REDEMPTION
         };
+        let note = self.note(trail).await?;
         let swap = retrying(|| async {
             let statement = rotation
                 .bind(statement)?
                 .bind(acceptance.provider().uuid())
-                .bind(provider_revision);
+                .bind(provider_revision)
+                .bind(note.rows());
             self.swap(statement).await
         });
-        match swap.await? {
+        let swap = swap.await;
+        match note.ended(swap)? {
             Swap::Moved => Ok(Redeeming::Moved),
             #[expect(
                 clippy::disallowed_methods,
@@ -176,7 +191,7 @@ struct Rotation<'a> {
 
 impl Rotation<'_> {
     /// Binds the first fourteen values.
-    fn bind(&self, statement: &'static str) -> Result<Statement<'static>, StoreError> {
+    fn bind<'q>(&self, statement: &'static str) -> Result<Statement<'q>, StoreError> {
         let verified = self.verified.record();
         Ok(with_budget(statement, self.user, self.budget)?
             .bind(self.partial.as_bytes().to_vec())

@@ -5,24 +5,35 @@ use sqlx::{query, query_scalar};
 use vestibule_engine::{GuessBudget, Timestamp, UserId};
 use vestibule_store::{
     Authority, Claim, FactorReset, Finish, ListQuery, Listing, ProposedSeed, Redeeming, Redemption,
-    SecondFactors, SeedSummary, Settlement, StoreError, Swap,
+    SecondFactors, SeedSummary, Settlement, StoreError, Swap, Trail,
 };
 
+use crate::audit::{Note, noted};
 use crate::error::{retrying, store_error};
 use crate::roles::lock_authority;
 use crate::{PostgresStore, Statement};
 use vestibule_store_sql::integer;
 
-const FIRST_PROPOSAL: &str = "
-    INSERT INTO second_factors
-        (user_id, revision, seed_id, seed_key_id, seed_sealed, shown_to, seed_created)
-    SELECT id, $7 + 1, $2, $3, $4, $5, $6 FROM users WHERE id = $1 FOR KEY SHARE
-    ON CONFLICT DO NOTHING RETURNING 1";
+const FIRST_PROPOSAL: &str = concat!(
+    "WITH proposed AS (
+        INSERT INTO second_factors
+            (user_id, revision, seed_id, seed_key_id, seed_sealed, shown_to, seed_created)
+        SELECT id, $7 + 1, $2, $3, $4, $5, $6 FROM users WHERE id = $1 FOR KEY SHARE
+        ON CONFLICT DO NOTHING RETURNING 1
+    )",
+    noted!("proposed", "$8"),
+    " SELECT 1 FROM proposed"
+);
 
-const PROPOSAL: &str = "
-    UPDATE second_factors SET revision = revision + 1, seed_id = $2, seed_key_id = $3,
-        seed_sealed = $4, shown_to = $5, seed_created = $6
-    WHERE user_id = $1 AND revision = $7 AND NOT verified RETURNING 1";
+const PROPOSAL: &str = concat!(
+    "WITH proposed AS (
+        UPDATE second_factors SET revision = revision + 1, seed_id = $2, seed_key_id = $3,
+            seed_sealed = $4, shown_to = $5, seed_created = $6
+        WHERE user_id = $1 AND revision = $7 AND NOT verified RETURNING 1
+    )",
+    noted!("proposed", "$8"),
+    " SELECT 1 FROM proposed"
+);
 
 const RESET: &str = "
     UPDATE second_factors SET revision = revision + 1, budget_row = budget_row + 1, streak = 0,
@@ -33,9 +44,14 @@ const RESET: &str = "
 
 #[async_trait]
 impl SecondFactors for PostgresStore {
-    async fn propose_seed(&self, seed: &ProposedSeed) -> Result<Swap, StoreError> {
+    async fn propose_seed(
+        &self,
+        seed: &ProposedSeed,
+        trail: Trail<'_>,
+    ) -> Result<Swap, StoreError> {
         let revision = integer(seed.revision)?;
-        retrying(|| {
+        let note = self.note(trail).await?;
+        let proposed = retrying(|| {
             let propose = query(if revision == 0 {
                 FIRST_PROPOSAL
             } else {
@@ -47,30 +63,39 @@ impl SecondFactors for PostgresStore {
             .bind(&seed.sealed.bytes)
             .bind(seed.shown_to.uuid())
             .bind(seed.created.as_micros())
-            .bind(revision);
+            .bind(revision)
+            .bind(note.rows());
             self.swap(propose)
         })
-        .await
+        .await;
+        note.ended(proposed)
     }
 
-    async fn settle(&self, settlement: &Settlement) -> Result<Swap, StoreError> {
-        self.store_settlement(settlement).await
+    async fn settle(&self, settlement: &Settlement, trail: Trail<'_>) -> Result<Swap, StoreError> {
+        self.store_settlement(settlement, trail).await
     }
 
-    async fn finish(&self, finish: &Finish) -> Result<Claim, StoreError> {
-        self.claim_step(finish).await
+    async fn finish(&self, finish: &Finish, trail: Trail<'_>) -> Result<Claim, StoreError> {
+        self.claim_step(finish, trail).await
     }
 
-    async fn redeem(&self, redemption: &Redemption) -> Result<Redeeming, StoreError> {
-        self.redeem_acceptance(redemption).await
+    async fn redeem(
+        &self,
+        redemption: &Redemption,
+        trail: Trail<'_>,
+    ) -> Result<Redeeming, StoreError> {
+        self.redeem_acceptance(redemption, trail).await
     }
 
     async fn reset_factor(
         &self,
         user: UserId,
         authority: Option<Authority>,
+        trail: Trail<'_>,
     ) -> Result<FactorReset, StoreError> {
-        retrying(|| self.try_reset(user, authority)).await
+        let note = self.note(trail).await?;
+        let reset = retrying(|| self.try_reset(user, authority, &note)).await;
+        note.ended(reset)
     }
 
     async fn seeds(&self, query: &ListQuery) -> Result<Listing<SeedSummary>, StoreError> {
@@ -83,6 +108,7 @@ impl PostgresStore {
         &self,
         user: UserId,
         authority: Option<Authority>,
+        note: &Note,
     ) -> Result<FactorReset, StoreError> {
         let mut write = self.write().await?;
         if let Some(decided) = authority
@@ -109,6 +135,7 @@ impl PostgresStore {
             .await
             .map_err(store_error)?;
         write.run(query(RESET).bind(user.uuid())).await?;
+        note.write(&mut write).await?;
         write.commit().await?;
         Ok(if seed == Some(true) {
             FactorReset::Reset
@@ -119,11 +146,11 @@ impl PostgresStore {
 }
 
 /// Binds a user and a budget, the first six values.
-pub(crate) fn with_budget(
+pub(crate) fn with_budget<'q>(
     statement: &'static str,
     user: UserId,
     budget: &GuessBudget,
-) -> Result<Statement<'static>, StoreError> {
+) -> Result<Statement<'q>, StoreError> {
     Ok(query(statement)
         .bind(user.uuid())
         .bind(i64::from(budget.streak()))

@@ -5,10 +5,11 @@ use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 use vestibule_engine::{MfaProviderId, NameKey, UserId};
 use vestibule_store::{
-    AdminMfa, AdminMfaChange, Canary, ExemptionEntry, Keys, Sealed, Settings, StoreError,
+    AdminMfa, AdminMfaChange, Canary, ExemptionEntry, Keys, Sealed, Settings, StoreError, Trail,
 };
 
 use crate::PostgresStore;
+use crate::audit::Note;
 use crate::error::{is_storable, retrying, store_error};
 
 /// The provider, with each entry or with none; nothing at all if it was never written.
@@ -53,13 +54,23 @@ impl Settings for PostgresStore {
         Ok(Some(AdminMfa { provider, exempted }))
     }
 
-    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<Option<AdminMfa>, StoreError> {
-        retrying(|| self.try_set(change)).await
+    async fn set_admin_mfa(
+        &self,
+        change: &AdminMfaChange,
+        trail: Trail<'_>,
+    ) -> Result<Option<AdminMfa>, StoreError> {
+        let note = self.note(trail).await?;
+        let set = retrying(|| self.try_set(change, &note)).await;
+        note.ended(set)
     }
 }
 
 impl PostgresStore {
-    async fn try_set(&self, change: &AdminMfaChange) -> Result<Option<AdminMfa>, StoreError> {
+    async fn try_set(
+        &self,
+        change: &AdminMfaChange,
+        note: &Note,
+    ) -> Result<Option<AdminMfa>, StoreError> {
         let mut write = self.write().await?;
         let before: Option<Uuid> = query_scalar("SELECT provider FROM admin_mfa FOR UPDATE")
             .fetch_one(write.on())
@@ -98,6 +109,7 @@ impl PostgresStore {
             .await?;
         write.run(query("DELETE FROM admin_mfa_exemptions")).await?;
         write.run(query(EXEMPT).bind(&texts).bind(&users)).await?;
+        note.write(&mut write).await?;
         write.commit().await?;
 
         let entries = texts.into_iter().zip(users);

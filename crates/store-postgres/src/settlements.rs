@@ -1,8 +1,9 @@
 //! New budgets, with what becomes of the dialogue and the partial token of a session.
 
-use vestibule_store::{Settlement, StoreError, Swap};
+use vestibule_store::{Settlement, StoreError, Swap, Trail};
 
 use crate::PostgresStore;
+use crate::audit::noted;
 use crate::error::retrying;
 use crate::second_factors::with_budget;
 use vestibule_store_sql::{integer, new_dialogue};
@@ -31,8 +32,9 @@ macro_rules! settlement {
                 UPDATE tokens SET dialogue_key_id = $11, dialogue_sealed = $12
                 WHERE session = $7 AND kind = 'partial' AND $10 AND NOT $9
                     AND user_id = (SELECT user_id FROM settled)
-            )
-            SELECT 1 FROM settled"
+            )",
+            noted!("settled", "$13"),
+            " SELECT 1 FROM settled"
         )
     };
 }
@@ -57,6 +59,7 @@ impl PostgresStore {
     pub(crate) async fn store_settlement(
         &self,
         settlement: &Settlement,
+        trail: Trail<'_>,
     ) -> Result<Swap, StoreError> {
         let revision = integer(settlement.revision)?;
         let statement = if revision == 0 {
@@ -66,16 +69,19 @@ impl PostgresStore {
         };
         let dialogue = new_dialogue(&settlement.dialogue);
         let sealed = dialogue.flatten();
-        retrying(|| async {
+        let note = self.note(trail).await?;
+        let settled = retrying(|| async {
             let settle = with_budget(statement, settlement.user, &settlement.budget)?
                 .bind(settlement.session.uuid())
                 .bind(revision)
                 .bind(settlement.ends_token)
                 .bind(dialogue.is_some())
                 .bind(sealed.map(|sealed| sealed.key_id))
-                .bind(sealed.map(|sealed| sealed.bytes.as_slice()));
+                .bind(sealed.map(|sealed| sealed.bytes.as_slice()))
+                .bind(note.rows());
             self.swap(settle).await
         })
-        .await
+        .await;
+        note.ended(settled)
     }
 }

@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use sqlx::{query, query_as};
 use vestibule_engine::{NewToken, SessionId, Timestamp, TokenHash};
-use vestibule_store::{Bearer, StoreError, Swap, Tokens};
+use vestibule_store::{Bearer, StoreError, Swap, Tokens, Trail};
 
 use crate::PostgresStore;
+use crate::audit::{Note, noted};
 use crate::error::{retrying, store_error};
 use vestibule_store_sql::{BearerRow, user_columns};
 
@@ -36,16 +37,18 @@ const HOLD_USER: &str = "
     FOR SHARE";
 
 /// A statement of its own after [`HOLD_USER`], so that it sees what was ended while that waited.
-const MINT: &str = "
-    WITH bearer AS (
+const MINT: &str = concat!(
+    "WITH bearer AS (
         SELECT user_id, device_id FROM tokens WHERE hash = $1 FOR KEY SHARE
     ), noted AS (
         INSERT INTO known_devices (user_id, device_id, last_completed, failures)
         SELECT user_id, device_id, $8, 0 FROM bearer WHERE $8 IS NOT NULL
         ON CONFLICT (user_id, device_id) DO UPDATE SET last_completed = excluded.last_completed
-    )
-    INSERT INTO tokens (hash, session, user_id, device_id, kind, expires, session_expires)
-    SELECT $2, $3, user_id, $4, $5, $6, $7 FROM bearer";
+    )",
+    noted!("bearer", "$9"),
+    " INSERT INTO tokens (hash, session, user_id, device_id, kind, expires, session_expires)
+      SELECT $2, $3, user_id, $4, $5, $6, $7 FROM bearer"
+);
 
 /// Locks the user of a session, which whoever mints in it holds.
 const LOCK_USER: &str = "
@@ -75,19 +78,25 @@ impl Tokens for PostgresStore {
         bearer: &TokenHash,
         token: &NewToken,
         completed: Option<Timestamp>,
+        trail: Trail<'_>,
     ) -> Result<Swap, StoreError> {
-        retrying(|| self.try_mint(bearer, token, completed)).await
+        let note = self.note(trail).await?;
+        let minted = retrying(|| self.try_mint(bearer, token, completed, &note)).await;
+        note.ended(minted)
     }
 
-    async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
-        retrying(|| async move {
+    async fn end_session(&self, session: SessionId, trail: Trail<'_>) -> Result<(), StoreError> {
+        let note = self.note(trail).await?;
+        let ended = retrying(|| async {
             let mut write = self.write().await?;
             write.run(query(LOCK_USER).bind(session.uuid())).await?;
             let end = query("DELETE FROM tokens WHERE session = $1").bind(session.uuid());
             write.run(end).await?;
+            note.write(&mut write).await?;
             write.commit().await
         })
-        .await
+        .await;
+        note.ended(ended)
     }
 
     async fn remove_expired(&self, now: Timestamp, most: u32) -> Result<u64, StoreError> {
@@ -108,6 +117,7 @@ impl PostgresStore {
         bearer: &TokenHash,
         token: &NewToken,
         completed: Option<Timestamp>,
+        note: &Note,
     ) -> Result<Swap, StoreError> {
         let mut write = self.write().await?;
         let bearer = bearer.as_bytes().as_slice();
@@ -120,7 +130,8 @@ impl PostgresStore {
             .bind(token.kind.as_str())
             .bind(token.expires.as_micros())
             .bind(token.session_expires.as_micros())
-            .bind(completed.map(Timestamp::as_micros));
+            .bind(completed.map(Timestamp::as_micros))
+            .bind(note.rows());
         if write.run(query(HOLD_USER).bind(bearer)).await? != 1 || write.run(mint).await? != 1 {
             write.roll_back().await?;
             return Ok(Swap::Moved);

@@ -3,6 +3,7 @@
 //! Every type here is a row of any database that has the columns; the statements that yield them
 //! are the stores' own.
 
+mod audit;
 mod factors;
 mod identity_providers;
 mod providers;
@@ -23,6 +24,7 @@ use vestibule_store::{
     StoreError,
 };
 
+pub use crate::audit::{AuditRow, OpenChainRow, SealRow, audit_text};
 use crate::factors::FactorRow;
 pub use crate::factors::SeedRow;
 pub use crate::identity_providers::LocalProviderRow;

@@ -5,7 +5,7 @@ use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 use vestibule_engine::{NameKey, RoleId, Timestamp, User, UserId};
 use vestibule_store::{
-    Accounts, Authority, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError,
+    Accounts, Authority, Creation, ListQuery, Listing, NewUser, PasswordHash, StoreError, Trail,
     UserChange, UserWrite,
 };
 
@@ -72,9 +72,9 @@ impl Accounts for SqliteStore {
         self.list_users(query).await
     }
 
-    async fn add_user(&self, new: &NewUser) -> Result<Creation, StoreError> {
+    async fn add_user(&self, new: &NewUser, trail: Trail<'_>) -> Result<Creation, StoreError> {
         let user = &new.user;
-        let mut write = self.write().await?;
+        let mut write = self.write_with(trail).await?;
         if let Some(decided) = new.authority
             && write.authority().await? != decided
         {
@@ -100,13 +100,17 @@ impl Accounts for SqliteStore {
         })
     }
 
-    async fn replace_user(&self, change: &UserChange) -> Result<UserWrite, StoreError> {
+    async fn replace_user(
+        &self,
+        change: &UserChange,
+        trail: Trail<'_>,
+    ) -> Result<UserWrite, StoreError> {
         let UserChange {
             user,
             password,
             authority,
         } = change;
-        let mut write = self.write().await?;
+        let mut write = self.write_with(trail).await?;
         let stays = |administering: &[RoleId]| user.holds_one_of(administering);
         let before = match found(&mut write, user.id, Some(*authority), stays).await? {
             Ok(before) => before,
@@ -142,17 +146,20 @@ impl Accounts for SqliteStore {
         user: UserId,
         password: &PasswordHash,
         now: Timestamp,
+        trail: Trail<'_>,
     ) -> Result<bool, StoreError> {
-        let mut write = self.write().await?;
+        let mut write = self.write_with(trail).await?;
         let set = query("UPDATE users SET password_hash = ?2, updated = ?3 WHERE id = ?1")
             .bind(user.uuid())
             .bind(password.expose())
             .bind(now.as_micros());
-        let found = write.run(set).await? == 1;
+        if write.run(set).await? != 1 {
+            return write.refused(false).await;
+        }
         end_failures(&mut write, user).await?;
         end_tokens(&mut write, user).await?;
         write.commit().await?;
-        Ok(found)
+        Ok(true)
     }
 
     async fn set_disabled(
@@ -160,8 +167,9 @@ impl Accounts for SqliteStore {
         user: UserId,
         disabled: bool,
         now: Timestamp,
+        trail: Trail<'_>,
     ) -> Result<UserWrite, StoreError> {
-        let mut write = self.write().await?;
+        let mut write = self.write_with(trail).await?;
         if let Err(refused) = found(&mut write, user, None, |_| !disabled).await? {
             return write.refused(refused).await;
         }
@@ -180,12 +188,19 @@ impl Accounts for SqliteStore {
         Ok(UserWrite::Done)
     }
 
-    async fn unlock(&self, user: UserId, now: Timestamp) -> Result<bool, StoreError> {
-        let mut write = self.write().await?;
+    async fn unlock(
+        &self,
+        user: UserId,
+        now: Timestamp,
+        trail: Trail<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut write = self.write_with(trail).await?;
         let touch = query("UPDATE users SET updated = ?2 WHERE id = ?1")
             .bind(user.uuid())
             .bind(now.as_micros());
-        let found = write.run(touch).await? == 1;
+        if write.run(touch).await? != 1 {
+            return write.refused(false).await;
+        }
         end_failures(&mut write, user).await?;
         let fill = "UPDATE second_factors SET revision = revision + 1,
             budget_row = budget_row + 1, streak = 0, waiting_until = NULL, recent = x'',
@@ -193,7 +208,7 @@ impl Accounts for SqliteStore {
             WHERE user_id = ?1";
         write.run(query(fill).bind(user.uuid())).await?;
         write.commit().await?;
-        Ok(found)
+        Ok(true)
     }
 
     async fn set_exempt_until(
@@ -201,23 +216,27 @@ impl Accounts for SqliteStore {
         user: UserId,
         until: Option<Timestamp>,
         now: Timestamp,
+        trail: Trail<'_>,
     ) -> Result<bool, StoreError> {
-        let mut write = self.write().await?;
+        let mut write = self.write_with(trail).await?;
         let set = query("UPDATE users SET exempt_until = ?2, updated = ?3 WHERE id = ?1")
             .bind(user.uuid())
             .bind(until.map(Timestamp::as_micros))
             .bind(now.as_micros());
-        let found = write.run(set).await? == 1;
+        if write.run(set).await? != 1 {
+            return write.refused(false).await;
+        }
         write.commit().await?;
-        Ok(found)
+        Ok(true)
     }
 
     async fn remove_user(
         &self,
         user: UserId,
         authority: Option<Authority>,
+        trail: Trail<'_>,
     ) -> Result<UserWrite, StoreError> {
-        let mut write = self.write().await?;
+        let mut write = self.write_with(trail).await?;
         if let Err(refused) = found(&mut write, user, authority, |_| false).await? {
             return write.refused(refused).await;
         }

@@ -6,6 +6,7 @@ use vestibule_engine::password::{Lane, PasswordFailures};
 use vestibule_engine::{DeviceId, NameKey, Timestamp};
 use vestibule_store::{
     DeviceLane, FirstFactors, PasswordFailure, PasswordStanding, SessionStart, StoreError, Swap,
+    Trail,
 };
 
 use crate::error::store_error;
@@ -54,16 +55,24 @@ impl FirstFactors for SqliteStore {
         row.map(PasswordStanding::try_from).transpose()
     }
 
-    async fn count_password_failure(&self, failure: &PasswordFailure) -> Result<Swap, StoreError> {
-        let mut write = self.write().await?;
+    async fn count_password_failure(
+        &self,
+        failure: &PasswordFailure,
+        trail: Trail<'_>,
+    ) -> Result<Swap, StoreError> {
+        let mut write = self.write_with(trail).await?;
         if !set_failures(&mut write, &failure.lane, failure.failures).await? {
             return write.moved().await;
         }
         write.done().await
     }
 
-    async fn start_session(&self, start: &SessionStart) -> Result<Swap, StoreError> {
-        let mut write = self.write().await?;
+    async fn start_session(
+        &self,
+        start: &SessionStart,
+        trail: Trail<'_>,
+    ) -> Result<Swap, StoreError> {
+        let mut write = self.write_with(trail).await?;
         if !set_failures(&mut write, &start.lane, PasswordFailures::default()).await? {
             return write.moved().await;
         }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::types::Json;
 use sqlx::{query, query_as};
 use vestibule_engine::LocalProvider;
-use vestibule_store::{IdentityProviders, StoreError};
+use vestibule_store::{IdentityProviders, StoreError, Trail};
 use vestibule_store_sql::{LocalProviderRow, local_provider_columns};
 
 use crate::SqliteStore;
@@ -27,8 +27,12 @@ impl IdentityProviders for SqliteStore {
         LocalProviderRow::read(row.map_err(store_error)?)
     }
 
-    async fn set_local_provider(&self, new: &LocalProvider) -> Result<(), StoreError> {
-        let mut write = self.write().await?;
+    async fn set_local_provider(
+        &self,
+        new: &LocalProvider,
+        trail: Trail<'_>,
+    ) -> Result<(), StoreError> {
+        let mut write = self.write_with(trail).await?;
         let replace = query(REPLACE)
             .bind(&new.notes)
             .bind(Json(&new.tags))

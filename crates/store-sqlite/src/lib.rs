@@ -6,6 +6,7 @@
 //! `synchronous = FULL`: what was acknowledged survives a crash of the machine.
 
 mod accounts;
+mod audit;
 mod error;
 mod file;
 mod first_factors;
@@ -30,8 +31,10 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
-use vestibule_store::{Health, StoreError, Swap};
+use tokio::sync::OnceCell;
+use vestibule_store::{Health, Numbers, StoreError, Swap, Trail};
 
+use crate::audit::Note;
 use crate::error::store_error;
 use crate::file::{DatabaseFile, OpeningLock};
 
@@ -49,6 +52,8 @@ pub struct SqliteStore {
     file: DatabaseFile,
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Of the audit trail, once something was written there.
+    numbers: OnceCell<Numbers>,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -94,6 +99,7 @@ impl SqliteStore {
             file,
             writer,
             readers,
+            numbers: OnceCell::new(),
         };
         store.file.check()?;
         Ok(store)
@@ -107,11 +113,18 @@ impl SqliteStore {
 
     /// Starts a write.
     async fn write(&self) -> Result<Write<'_>, StoreError> {
+        self.write_with(&[]).await
+    }
+
+    /// Starts a write that leaves these rows in the audit trail when it is committed.
+    async fn write_with(&self, trail: Trail<'_>) -> Result<Write<'_>, StoreError> {
         self.file.check()?;
+        let note = self.note(trail).await?;
         let begun = self.writer.begin_with("BEGIN IMMEDIATE").await;
         Ok(Write {
             store: self,
             transaction: begun.map_err(store_error)?,
+            note,
         })
     }
 }
@@ -160,6 +173,7 @@ async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
 struct Write<'a> {
     store: &'a SqliteStore,
     transaction: Transaction<'static, Sqlite>,
+    note: Option<Note>,
 }
 
 impl Write<'_> {
@@ -179,9 +193,16 @@ impl Write<'_> {
 
     /// Commits. The file is looked at once more: had it been taken away meanwhile, the commit
     /// would have gone into a file that nobody finds again, and may not be acknowledged.
-    async fn commit(self) -> Result<(), StoreError> {
+    async fn commit(mut self) -> Result<(), StoreError> {
+        if let Some(note) = &self.note {
+            note.write(&mut self.transaction).await?;
+        }
         self.transaction.commit().await.map_err(store_error)?;
-        self.store.file.check()
+        self.store.file.check()?;
+        if let Some(note) = self.note {
+            note.end();
+        }
+        Ok(())
     }
 
     /// Commits, and says so.
@@ -198,6 +219,9 @@ impl Write<'_> {
     /// Gives up, having written nothing, for this reason.
     async fn refused<R>(self, reason: R) -> Result<R, StoreError> {
         self.transaction.rollback().await.map_err(store_error)?;
+        if let Some(note) = self.note {
+            note.end();
+        }
         Ok(reason)
     }
 }

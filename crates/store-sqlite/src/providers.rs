@@ -5,6 +5,7 @@ use sqlx::{query, query_as, query_scalar};
 use vestibule_engine::{MfaProvider, MfaProviderId};
 use vestibule_store::{
     Creation, ListQuery, Listing, MfaProviders, Removal, Replacement, StoreError, StoredProvider,
+    Trail,
 };
 
 use crate::error::store_error;
@@ -57,9 +58,13 @@ impl MfaProviders for SqliteStore {
         self.list_providers(query).await
     }
 
-    async fn add_provider(&self, new: &StoredProvider) -> Result<Creation, StoreError> {
+    async fn add_provider(
+        &self,
+        new: &StoredProvider,
+        trail: Trail<'_>,
+    ) -> Result<Creation, StoreError> {
         let values = ProviderValues::try_from(new)?;
-        let mut write = self.write().await?;
+        let mut write = self.write_with(trail).await?;
         let added = write.run(bind_provider!(query(ADD), &values)).await? == 1;
         if added {
             write.commit().await?;
@@ -74,9 +79,13 @@ impl MfaProviders for SqliteStore {
         })
     }
 
-    async fn replace_provider(&self, new: &StoredProvider) -> Result<Replacement, StoreError> {
+    async fn replace_provider(
+        &self,
+        new: &StoredProvider,
+        trail: Trail<'_>,
+    ) -> Result<Replacement, StoreError> {
         let values = ProviderValues::try_from(new)?;
-        let mut write = self.write().await?;
+        let mut write = self.write_with(trail).await?;
         let replace = bind_provider!(query(REPLACE), &values);
         let replaced = match replace.execute(write.on()).await {
             Ok(done) if done.rows_affected() == 1 => Replacement::Done,
@@ -92,8 +101,12 @@ impl MfaProviders for SqliteStore {
         Ok(replaced)
     }
 
-    async fn remove_provider(&self, id: MfaProviderId) -> Result<Removal, StoreError> {
-        let mut write = self.write().await?;
+    async fn remove_provider(
+        &self,
+        id: MfaProviderId,
+        trail: Trail<'_>,
+    ) -> Result<Removal, StoreError> {
+        let mut write = self.write_with(trail).await?;
         if write.run(query(REMOVE).bind(id.uuid())).await? == 1 {
             write.commit().await?;
             return Ok(Removal::Removed);

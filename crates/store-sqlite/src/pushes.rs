@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::{query, query_as};
 use vestibule_engine::{Push, PushId, PushOutcome, Timestamp, UserId};
-use vestibule_store::{PushStart, Pushes, StoreError, Swap};
+use vestibule_store::{PushStart, Pushes, StoreError, Swap, Trail};
 
 use crate::SqliteStore;
 use crate::error::store_error;
@@ -65,9 +65,9 @@ impl Pushes for SqliteStore {
         row.map(Push::try_from).transpose()
     }
 
-    async fn start_push(&self, start: &PushStart) -> Result<Swap, StoreError> {
+    async fn start_push(&self, start: &PushStart, trail: Trail<'_>) -> Result<Swap, StoreError> {
         let push = &start.push;
-        let mut write = self.write().await?;
+        let mut write = self.write_with(trail).await?;
         let first = start.revision == 0;
         let grow = query(if first { FIRST_REVISION } else { REVISION })
             .bind(push.user.uuid())

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use sqlx::types::Json;
 use sqlx::{query, query_as, query_scalar};
 use vestibule_engine::{Role, RoleId};
-use vestibule_store::{Authority, Holdings, ListQuery, Listing, RoleWrite, Roles, StoreError};
+use vestibule_store::{
+    Authority, Holdings, ListQuery, Listing, RoleWrite, Roles, StoreError, Trail,
+};
 
 use crate::error::store_error;
 use crate::{SqliteStore, Write};
@@ -87,9 +89,14 @@ impl Roles for SqliteStore {
         })
     }
 
-    async fn add_role(&self, role: &Role, decided: Authority) -> Result<RoleWrite, StoreError> {
+    async fn add_role(
+        &self,
+        role: &Role,
+        decided: Authority,
+        trail: Trail<'_>,
+    ) -> Result<RoleWrite, StoreError> {
         let values = RoleValues::from(role);
-        let mut write = self.write().await?;
+        let mut write = self.write_with(trail).await?;
         if write.authority().await? != decided {
             return write.refused(RoleWrite::Moved).await;
         }
@@ -105,9 +112,14 @@ impl Roles for SqliteStore {
         write.refused(taken).await
     }
 
-    async fn replace_role(&self, role: &Role, decided: Authority) -> Result<RoleWrite, StoreError> {
+    async fn replace_role(
+        &self,
+        role: &Role,
+        decided: Authority,
+        trail: Trail<'_>,
+    ) -> Result<RoleWrite, StoreError> {
         let values = RoleValues::from(role);
-        let mut write = self.write().await?;
+        let mut write = self.write_with(trail).await?;
         if write.authority().await? != decided {
             return write.refused(RoleWrite::Moved).await;
         }
@@ -130,8 +142,13 @@ impl Roles for SqliteStore {
         Ok(RoleWrite::Done)
     }
 
-    async fn remove_role(&self, id: RoleId, decided: Authority) -> Result<RoleWrite, StoreError> {
-        let mut write = self.write().await?;
+    async fn remove_role(
+        &self,
+        id: RoleId,
+        decided: Authority,
+        trail: Trail<'_>,
+    ) -> Result<RoleWrite, StoreError> {
+        let mut write = self.write_with(trail).await?;
         if write.authority().await? != decided {
             return write.refused(RoleWrite::Moved).await;
         }

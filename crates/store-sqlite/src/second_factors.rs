@@ -5,7 +5,7 @@ use sqlx::{query, query_scalar};
 use vestibule_engine::{GuessBudget, NewToken, SessionId, Timestamp, TokenHash, UserId};
 use vestibule_store::{
     Authority, Claim, FactorReset, Finish, ListQuery, Listing, ProposedSeed, Redeeming, Redemption,
-    SecondFactors, SeedSummary, Settlement, StoreError, Swap,
+    SecondFactors, SeedSummary, Settlement, StoreError, Swap, Trail,
 };
 
 use crate::error::store_error;
@@ -94,8 +94,12 @@ const RESET: &str = "
 
 #[async_trait]
 impl SecondFactors for SqliteStore {
-    async fn propose_seed(&self, seed: &ProposedSeed) -> Result<Swap, StoreError> {
-        let mut write = self.write().await?;
+    async fn propose_seed(
+        &self,
+        seed: &ProposedSeed,
+        trail: Trail<'_>,
+    ) -> Result<Swap, StoreError> {
+        let mut write = self.write_with(trail).await?;
         let first = seed.revision == 0;
         let mut propose = query(if first { FIRST_PROPOSAL } else { PROPOSAL })
             .bind(seed.user.uuid())
@@ -113,8 +117,8 @@ impl SecondFactors for SqliteStore {
         write.done().await
     }
 
-    async fn settle(&self, settlement: &Settlement) -> Result<Swap, StoreError> {
-        let mut write = self.write().await?;
+    async fn settle(&self, settlement: &Settlement, trail: Trail<'_>) -> Result<Swap, StoreError> {
+        let mut write = self.write_with(trail).await?;
         let (user, session) = (settlement.user.uuid(), settlement.session.uuid());
         let first = settlement.revision == 0;
         let settle = query(if first { FIRST_SETTLEMENT } else { SETTLEMENT });
@@ -140,8 +144,8 @@ impl SecondFactors for SqliteStore {
         write.done().await
     }
 
-    async fn finish(&self, finish: &Finish) -> Result<Claim, StoreError> {
-        let mut write = self.write().await?;
+    async fn finish(&self, finish: &Finish, trail: Trail<'_>) -> Result<Claim, StoreError> {
+        let mut write = self.write_with(trail).await?;
         let rotation = Rotation {
             partial: finish.partial,
             user: finish.claim.user(),
@@ -161,8 +165,12 @@ impl SecondFactors for SqliteStore {
         Ok(Claim::Fresh(finish.claim.dangerous_claimed()))
     }
 
-    async fn redeem(&self, redemption: &Redemption) -> Result<Redeeming, StoreError> {
-        let mut write = self.write().await?;
+    async fn redeem(
+        &self,
+        redemption: &Redemption,
+        trail: Trail<'_>,
+    ) -> Result<Redeeming, StoreError> {
+        let mut write = self.write_with(trail).await?;
         let rotation = Rotation {
             partial: redemption.partial,
             user: redemption.acceptance.user(),
@@ -186,8 +194,9 @@ impl SecondFactors for SqliteStore {
         &self,
         user: UserId,
         authority: Option<Authority>,
+        trail: Trail<'_>,
     ) -> Result<FactorReset, StoreError> {
-        let mut write = self.write().await?;
+        let mut write = self.write_with(trail).await?;
         if let Some(decided) = authority
             && write.authority().await? != decided
         {
@@ -199,7 +208,9 @@ impl SecondFactors for SqliteStore {
                 .fetch_optional(write.on())
                 .await
                 .map_err(store_error)?;
-        write.run(query(RESET).bind(user.uuid())).await?;
+        if write.run(query(RESET).bind(user.uuid())).await? != 1 {
+            return write.refused(FactorReset::NoSeed).await;
+        }
         let end = query("DELETE FROM tokens WHERE user_id = ?1 AND kind = 'partial'");
         write.run(end.bind(user.uuid())).await?;
         write.commit().await?;

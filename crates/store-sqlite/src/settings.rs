@@ -5,7 +5,7 @@ use sqlx::{SqliteConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 use vestibule_engine::{MfaProviderId, NameKey, UserId};
 use vestibule_store::{
-    AdminMfa, AdminMfaChange, Canary, ExemptionEntry, Keys, Sealed, Settings, StoreError,
+    AdminMfa, AdminMfaChange, Canary, ExemptionEntry, Keys, Sealed, Settings, StoreError, Trail,
 };
 
 use crate::SqliteStore;
@@ -21,8 +21,12 @@ impl Settings for SqliteStore {
         Ok(settings)
     }
 
-    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<Option<AdminMfa>, StoreError> {
-        let mut write = self.write().await?;
+    async fn set_admin_mfa(
+        &self,
+        change: &AdminMfaChange,
+        trail: Trail<'_>,
+    ) -> Result<Option<AdminMfa>, StoreError> {
+        let mut write = self.write_with(trail).await?;
         let before = provider(write.on()).await?.flatten();
         let replace = "
             INSERT INTO admin_mfa (one, provider) SELECT 1, ?1

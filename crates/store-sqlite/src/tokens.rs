@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::{query, query_as};
 use vestibule_engine::{DeviceId, NewToken, SessionId, Timestamp, TokenHash, TokenRecord, UserId};
-use vestibule_store::{Bearer, StoreError, Swap, Tokens};
+use vestibule_store::{Bearer, StoreError, Swap, Tokens, Trail};
 
 use crate::error::store_error;
 use crate::{SqliteStore, Write};
@@ -50,8 +50,9 @@ impl Tokens for SqliteStore {
         bearer: &TokenHash,
         token: &NewToken,
         completed: Option<Timestamp>,
+        trail: Trail<'_>,
     ) -> Result<Swap, StoreError> {
-        let mut write = self.write().await?;
+        let mut write = self.write_with(trail).await?;
         let found: Option<(uuid::Uuid, uuid::Uuid)> = query_as(ENABLED_BEARER)
             .bind(bearer.as_bytes().as_slice())
             .fetch_optional(write.on())
@@ -68,8 +69,8 @@ impl Tokens for SqliteStore {
         write.done().await
     }
 
-    async fn end_session(&self, session: SessionId) -> Result<(), StoreError> {
-        let mut write = self.write().await?;
+    async fn end_session(&self, session: SessionId, trail: Trail<'_>) -> Result<(), StoreError> {
+        let mut write = self.write_with(trail).await?;
         let end = query("DELETE FROM tokens WHERE session = ?1").bind(session.uuid());
         write.run(end).await?;
         write.commit().await

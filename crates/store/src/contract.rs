@@ -16,6 +16,7 @@ mod radius_cast;
 
 pub mod account_changes;
 pub mod accounts;
+pub mod audit;
 pub mod durable;
 pub mod finish;
 pub mod first_factors;
@@ -72,6 +73,14 @@ macro_rules! store_contract {
                 a_name_is_taken_in_every_spelling
                 of_many_who_take_a_name_one_gets_it
                 a_name_that_nobody_can_bear_is_nobodys
+            }
+            audit: {
+                a_row_is_read_back
+                a_row_is_there_if_it_was_done
+                rows_are_listed_and_found
+                rows_are_sealed_once
+                of_concurrent_seals_one_is_stored
+                concurrent_rows_are_all_numbered
             }
             user_changes: {
                 a_user_is_replaced_as_a_whole
@@ -263,6 +272,7 @@ macro_rules! durable_store_contract {
             durable: {
                 what_was_acknowledged_is_there_after_a_crash
                 every_answer_is_seen_by_another_process
+                what_is_not_written_down_is_not_done
             }
         }
     };
@@ -309,6 +319,7 @@ mod tests {
         for file in [
             include_str!("contract/account_changes.rs"),
             include_str!("contract/accounts.rs"),
+            include_str!("contract/audit.rs"),
             include_str!("contract/durable.rs"),
             include_str!("contract/finish.rs"),
             include_str!("contract/first_factors.rs"),

@@ -11,6 +11,7 @@
 //!
 //! [`contract`] holds the suite that shows it for each store.
 
+mod audit;
 mod error;
 mod found;
 mod list;
@@ -20,6 +21,7 @@ mod traits;
 #[cfg(feature = "contract")]
 pub mod contract;
 
+pub use audit::{Audit, AuditQuery, IN_DOUBT, Numbers, OpenChain, RowsOf, Taken, Trail};
 pub use error::StoreError;
 pub use found::Fields;
 pub use list::{Filter, ListOrder, ListQuery, Listing};

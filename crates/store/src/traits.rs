@@ -9,7 +9,8 @@ use vestibule_engine::{
 use crate::{
     AdminMfa, AdminMfaChange, Authority, Bearer, Canary, FactorReset, Finish, Holdings, ListQuery,
     Listing, NewUser, PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed, PushStart,
-    Redemption, SeedSummary, SessionStart, Settlement, StoreError, StoredProvider, UserChange,
+    Redemption, SeedSummary, SessionStart, Settlement, StoreError, StoredProvider, Trail,
+    UserChange,
 };
 
 /// What became of a compare-and-set.
@@ -137,6 +138,7 @@ pub enum Creation {
 /// Everything that the service asks.
 pub trait Store:
     Accounts
+    + crate::Audit
     + FirstFactors
     + Health
     + IdentityProviders
@@ -152,6 +154,7 @@ pub trait Store:
 
 impl<T> Store for T where
     T: Accounts
+        + crate::Audit
         + FirstFactors
         + Health
         + IdentityProviders
@@ -177,12 +180,20 @@ pub trait FirstFactors: Send + Sync {
     ) -> Result<Option<PasswordStanding>, StoreError>;
 
     /// Counts a wrong password, if the lane's failures are still what they were.
-    async fn count_password_failure(&self, failure: &PasswordFailure) -> Result<Swap, StoreError>;
+    async fn count_password_failure(
+        &self,
+        failure: &PasswordFailure,
+        trail: Trail<'_>,
+    ) -> Result<Swap, StoreError>;
 
     /// Starts a session: ends the failures of the lane and of the account, and stores the partial
     /// token. `Moved` when the lane's failures, the password, or whether the user is enabled are
     /// not what they were.
-    async fn start_session(&self, start: &SessionStart) -> Result<Swap, StoreError>;
+    async fn start_session(
+        &self,
+        start: &SessionStart,
+        trail: Trail<'_>,
+    ) -> Result<Swap, StoreError>;
 
     /// Forgets at most `most` known devices from which the last sign-in was completed before
     /// `last_completed_before`; how many it forgot. Whoever comes from one of them uses the tries
@@ -199,12 +210,13 @@ pub trait FirstFactors: Send + Sync {
 pub trait SecondFactors: Send + Sync {
     /// Stores a new unverified seed, in the place of any unverified one; the revision grows.
     /// `Moved` when the revision is another, a verified seed is there, or the user is gone.
-    async fn propose_seed(&self, seed: &ProposedSeed) -> Result<Swap, StoreError>;
+    async fn propose_seed(&self, seed: &ProposedSeed, trail: Trail<'_>)
+    -> Result<Swap, StoreError>;
 
     /// Stores a new budget, and does to the dialogue and the partial token of the session what the
     /// settlement says; the revision grows. `Moved` when the revision is another, or the session
     /// has no partial token any more.
-    async fn settle(&self, settlement: &Settlement) -> Result<Swap, StoreError>;
+    async fn settle(&self, settlement: &Settlement, trail: Trail<'_>) -> Result<Swap, StoreError>;
 
     /// Claims the step, stores the budget, verifies the seed if it is new, rotates the partial
     /// token in its row and notes the device: all or nothing; the revision grows.
@@ -212,7 +224,7 @@ pub trait SecondFactors: Send + Sync {
     /// Of concurrent calls for one step exactly one gets [`Claim::Fresh`]. Answering `Moved`
     /// wrongly costs a retry; answering `Fresh` wrongly is a break-in. `Moved` when the revision or
     /// the seed is another, the step is not later than the last one, or the partial token is gone.
-    async fn finish(&self, finish: &Finish) -> Result<Claim, StoreError>;
+    async fn finish(&self, finish: &Finish, trail: Trail<'_>) -> Result<Claim, StoreError>;
 
     /// Redeems an Access-Accept: stores the budget, rotates the partial token in its row, ends its
     /// dialogue and notes the device: all or nothing; the revision grows.
@@ -220,7 +232,11 @@ pub trait SecondFactors: Send + Sync {
     /// Of concurrent calls for one partial token at most one gets [`Redeeming::Fresh`]. `Moved` when
     /// the revision is another, the partial token is gone, or the provider is not the one of the
     /// settings any more, as it was configured.
-    async fn redeem(&self, redemption: &Redemption) -> Result<Redeeming, StoreError>;
+    async fn redeem(
+        &self,
+        redemption: &Redemption,
+        trail: Trail<'_>,
+    ) -> Result<Redeeming, StoreError>;
 
     /// Deletes a user's seed, makes the budget full again and ends the user's partial tokens; the
     /// revision grows, and never starts again. It rests on an authority, or on none.
@@ -228,6 +244,7 @@ pub trait SecondFactors: Send + Sync {
         &self,
         user: UserId,
         authority: Option<Authority>,
+        trail: Trail<'_>,
     ) -> Result<FactorReset, StoreError>;
 
     /// Users with a seed. Ordered by the user's name, whatever the order asked for.
@@ -246,7 +263,7 @@ pub trait Pushes: Send + Sync {
     /// Stores a push before it is sent; the revision of the user's second factor grows. `Moved`
     /// when that is another, or the session has no partial token any more: whoever decided on what
     /// they had read before somebody else began a push decides again.
-    async fn start_push(&self, start: &PushStart) -> Result<Swap, StoreError>;
+    async fn start_push(&self, start: &PushStart, trail: Trail<'_>) -> Result<Swap, StoreError>;
 
     /// Stores the outcome of a push, unless it has one or is gone.
     async fn end_push(&self, push: PushId, outcome: PushOutcome) -> Result<(), StoreError>;
@@ -269,14 +286,26 @@ pub trait MfaProviders: Send + Sync {
     async fn providers(&self, query: &ListQuery) -> Result<Listing<MfaProvider>, StoreError>;
 
     /// Makes a provider.
-    async fn add_provider(&self, new: &StoredProvider) -> Result<Creation, StoreError>;
+    async fn add_provider(
+        &self,
+        new: &StoredProvider,
+        trail: Trail<'_>,
+    ) -> Result<Creation, StoreError>;
 
     /// Replaces a provider, whose revision must be one less than the new one's. Its id and the
     /// time it was made stay what they are.
-    async fn replace_provider(&self, new: &StoredProvider) -> Result<Replacement, StoreError>;
+    async fn replace_provider(
+        &self,
+        new: &StoredProvider,
+        trail: Trail<'_>,
+    ) -> Result<Replacement, StoreError>;
 
     /// Deletes a provider, unless it is the one of the settings.
-    async fn remove_provider(&self, id: MfaProviderId) -> Result<Removal, StoreError>;
+    async fn remove_provider(
+        &self,
+        id: MfaProviderId,
+        trail: Trail<'_>,
+    ) -> Result<Removal, StoreError>;
 }
 
 /// The provider of identities: one, which is there from the beginning.
@@ -287,7 +316,11 @@ pub trait IdentityProviders: Send + Sync {
 
     /// Replaces it as a whole, whatever it was: of concurrent calls the last one stays. Every
     /// [`FirstFactors::password_standing`] that begins afterwards has the new lockout.
-    async fn set_local_provider(&self, new: &LocalProvider) -> Result<(), StoreError>;
+    async fn set_local_provider(
+        &self,
+        new: &LocalProvider,
+        trail: Trail<'_>,
+    ) -> Result<(), StoreError>;
 }
 
 /// Tokens.
@@ -304,10 +337,11 @@ pub trait Tokens: Send + Sync {
         bearer: &TokenHash,
         token: &NewToken,
         completed: Option<Timestamp>,
+        trail: Trail<'_>,
     ) -> Result<Swap, StoreError>;
 
     /// Ends a session with all its tokens.
-    async fn end_session(&self, session: SessionId) -> Result<(), StoreError>;
+    async fn end_session(&self, session: SessionId, trail: Trail<'_>) -> Result<(), StoreError>;
 
     /// Removes at most `most` tokens that expired before `now`; how many it removed.
     async fn remove_expired(&self, now: Timestamp, most: u32) -> Result<u64, StoreError>;
@@ -326,7 +360,12 @@ pub trait Roles: Send + Sync {
     async fn holdings(&self, roles: &[RoleId]) -> Result<Holdings, StoreError>;
 
     /// Makes a role.
-    async fn add_role(&self, role: &Role, authority: Authority) -> Result<RoleWrite, StoreError>;
+    async fn add_role(
+        &self,
+        role: &Role,
+        authority: Authority,
+        trail: Trail<'_>,
+    ) -> Result<RoleWrite, StoreError>;
 
     /// Puts a role in the place of the one with the id; when it was made stays. The authority
     /// grows.
@@ -334,10 +373,16 @@ pub trait Roles: Send + Sync {
         &self,
         role: &Role,
         authority: Authority,
+        trail: Trail<'_>,
     ) -> Result<RoleWrite, StoreError>;
 
     /// Deletes a role that nobody holds. The authority grows.
-    async fn remove_role(&self, id: RoleId, authority: Authority) -> Result<RoleWrite, StoreError>;
+    async fn remove_role(
+        &self,
+        id: RoleId,
+        authority: Authority,
+        trail: Trail<'_>,
+    ) -> Result<RoleWrite, StoreError>;
 }
 
 /// Users.
@@ -356,12 +401,16 @@ pub trait Accounts: Send + Sync {
     async fn users(&self, query: &ListQuery) -> Result<Listing<User>, StoreError>;
 
     /// Makes a user.
-    async fn add_user(&self, user: &NewUser) -> Result<Creation, StoreError>;
+    async fn add_user(&self, user: &NewUser, trail: Trail<'_>) -> Result<Creation, StoreError>;
 
     /// Puts a user in the place of the one with the id. A new password, and to be disabled, end all
     /// of the user's sessions; a new password also ends the failures of the devices. Who gets
     /// another name is exempt by it no longer. With other roles the authority grows.
-    async fn replace_user(&self, change: &UserChange) -> Result<UserWrite, StoreError>;
+    async fn replace_user(
+        &self,
+        change: &UserChange,
+        trail: Trail<'_>,
+    ) -> Result<UserWrite, StoreError>;
 
     /// Changes a user's password, which ends all of the user's sessions, the failures of the
     /// account and those of its devices. Whether there is such a user.
@@ -370,6 +419,7 @@ pub trait Accounts: Send + Sync {
         user: UserId,
         password: &PasswordHash,
         now: Timestamp,
+        trail: Trail<'_>,
     ) -> Result<bool, StoreError>;
 
     /// Disables a user, which ends all of the user's sessions, or enables one.
@@ -378,11 +428,17 @@ pub trait Accounts: Send + Sync {
         user: UserId,
         disabled: bool,
         now: Timestamp,
+        trail: Trail<'_>,
     ) -> Result<UserWrite, StoreError>;
 
     /// Ends the failures of a user's account and devices, and makes the guess budget full again.
     /// The seed stays. Whether there is such a user.
-    async fn unlock(&self, user: UserId, now: Timestamp) -> Result<bool, StoreError>;
+    async fn unlock(
+        &self,
+        user: UserId,
+        now: Timestamp,
+        trail: Trail<'_>,
+    ) -> Result<bool, StoreError>;
 
     /// Lets a user off the second factor until then, or no longer. Whether there is such a user.
     async fn set_exempt_until(
@@ -390,6 +446,7 @@ pub trait Accounts: Send + Sync {
         user: UserId,
         until: Option<Timestamp>,
         now: Timestamp,
+        trail: Trail<'_>,
     ) -> Result<bool, StoreError>;
 
     /// Deletes a user with everything that is the user's; an exemption by name then exempts nobody.
@@ -398,6 +455,7 @@ pub trait Accounts: Send + Sync {
         &self,
         user: UserId,
         authority: Option<Authority>,
+        trail: Trail<'_>,
     ) -> Result<UserWrite, StoreError>;
 }
 
@@ -410,7 +468,11 @@ pub trait Settings: Send + Sync {
     /// Replaces them, binding each exemption to the user who bears its name now. When another
     /// provider becomes due, the partial tokens of all who are not exempt by the new list end.
     /// `None` when there is no such provider; nothing is written.
-    async fn set_admin_mfa(&self, change: &AdminMfaChange) -> Result<Option<AdminMfa>, StoreError>;
+    async fn set_admin_mfa(
+        &self,
+        change: &AdminMfaChange,
+        trail: Trail<'_>,
+    ) -> Result<Option<AdminMfa>, StoreError>;
 }
 
 /// What shows that the master key is the right one.

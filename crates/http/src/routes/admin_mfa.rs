@@ -10,6 +10,7 @@ use vestibule_wire as wire;
 use crate::App;
 use crate::bearer::{BearerToken, admit};
 use crate::body::RawBody;
+use crate::client::Asked;
 use crate::convert;
 use crate::document::answers::{Administration, Input};
 use crate::error::ApiResult;
@@ -28,9 +29,10 @@ use crate::error::ApiResult;
 )]
 pub(super) async fn get(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
 ) -> ApiResult<Json<wire::AdminMfaSettings>> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     let settings = app.service.admin_mfa(&caller).await?;
     Ok(Json(convert::admin_mfa(settings)))
 }
@@ -49,12 +51,13 @@ pub(super) async fn get(
 )]
 pub(super) async fn put(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<StatusCode> {
     let allowed = |caller: &Caller| caller.must(PrivilegeType::Edit, Target::GlobalSetting);
     let (caller, input): (_, wire::AdminMfaSettingsInput) =
-        admit(&app, &token, allowed, body).await?;
+        admit(&app, (&token, origin), allowed, body).await?;
     let update = AdminMfaUpdate {
         provider: input.provider_id,
         exempted: input.exempted_users.unwrap_or_default(),
@@ -77,9 +80,10 @@ pub(super) async fn put(
 )]
 pub(super) async fn delete(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
 ) -> ApiResult<StatusCode> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     app.service.reset_admin_mfa(&caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -16,7 +16,7 @@ use vestibule_wire as wire;
 use crate::App;
 use crate::bearer::BearerToken;
 use crate::body::RawBody;
-use crate::client::Client;
+use crate::client::Asked;
 use crate::convert;
 use crate::document::answers::{Admission, Bearer, Enrolment, Input, SecondFactor, SignIn};
 use crate::error::ApiResult;
@@ -42,11 +42,11 @@ const LONGEST_OTP: usize = 256;
 )]
 pub(super) async fn start(
     State(app): State<App>,
-    Client(address): Client,
+    Asked(origin): Asked,
     body: RawBody,
 ) -> ApiResult<Json<wire::LoginResponse>> {
     let credentials = credentials(body.json().await?)?;
-    let signed_in = app.service.authenticate(credentials, address).await?;
+    let signed_in = app.service.authenticate(credentials, origin).await?;
     Ok(Json(convert::signed_in(&signed_in, &app.site)))
 }
 
@@ -66,11 +66,11 @@ pub(super) async fn start(
 )]
 pub(super) async fn login(
     State(app): State<App>,
-    Client(address): Client,
+    Asked(origin): Asked,
     body: RawBody,
 ) -> ApiResult<Json<wire::LoginResponse>> {
     let credentials = credentials(body.json().await?)?;
-    let authorized = app.service.login(credentials, address).await?;
+    let authorized = app.service.login(credentials, origin).await?;
     Ok(Json(convert::authorized(&authorized, &app.site)))
 }
 
@@ -91,7 +91,7 @@ pub(super) async fn login(
 )]
 pub(super) async fn initialize_otp(
     State(app): State<App>,
-    Client(address): Client,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     uri: Uri,
     headers: HeaderMap,
@@ -105,7 +105,7 @@ pub(super) async fn initialize_otp(
             bearer,
             &host(&uri, &headers),
             user_password.map(convert::secret),
-            address,
+            origin,
         )
         .await?;
     Ok(Json(convert::started(&started)))
@@ -142,11 +142,11 @@ async fn begin_finish(
     app: App,
     mut request: Request,
 ) -> ApiResult<impl Future<Output = ApiResult<Json<wire::LoginResponse>>> + Send> {
-    let Client(address) = Client::of(request.extensions());
+    let Asked(origin) = Asked::of(request.extensions());
     let BearerToken(token) = request.extract_parts_with_state(&app).await?;
     let bearer = app.service.due_bearer(&token).await?;
     let answer = answer(RawBody::of(request).json().await?)?;
-    let finishing = app.service.finish(bearer, answer, address);
+    let finishing = app.service.finish(bearer, answer, origin);
     let site = app.site;
     Ok(finishing.map(move |finished| Ok(Json(convert::signed_in(&finished?, &site)))))
 }
@@ -167,9 +167,10 @@ async fn begin_finish(
 )]
 pub(super) async fn authorize(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
 ) -> ApiResult<Json<wire::LoginResponse>> {
-    let authorized = app.service.authorize(token).await?;
+    let authorized = app.service.authorize(token, origin).await?;
     Ok(Json(convert::authorized(&authorized, &app.site)))
 }
 
@@ -186,9 +187,10 @@ pub(super) async fn authorize(
 )]
 pub(super) async fn log_out(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
 ) -> ApiResult<StatusCode> {
-    app.service.log_out(&token).await?;
+    app.service.log_out(&token, origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

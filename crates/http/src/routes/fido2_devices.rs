@@ -9,6 +9,7 @@ use vestibule_wire as wire;
 
 use crate::App;
 use crate::bearer::BearerToken;
+use crate::client::Asked;
 use crate::document::ListParameters;
 use crate::document::answers::{Administration, NotFound};
 use crate::error::ApiResult;
@@ -34,10 +35,11 @@ const FIELDS: [&str; 3] = ["userDistinguishedName", "username", "providerName"];
 )]
 pub(super) async fn list(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     RawQuery(query): RawQuery,
 ) -> ApiResult<Json<wire::List<wire::Fido2Device>>> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     caller.may(PrivilegeType::View, Target::Fido2Device)?;
     let request = ListRequest::read(query.as_deref(), &FIELDS).by_name_only();
     Ok(Json(request.answer(
@@ -66,13 +68,16 @@ pub(super) async fn list(
 )]
 pub(super) async fn delete(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
 ) -> ApiResult<StatusCode> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     Err(
         match caller.may(PrivilegeType::Delete, Target::Fido2Device)? {
             Reach::Everything => ServiceError::NotFound(Missing::Fido2Device).into(),
-            Reach::Within(_) | Reach::Nothing => ServiceError::Forbidden.into(),
+            Reach::Within(_) | Reach::Nothing => caller
+                .denied(PrivilegeType::Delete, Target::Fido2Device)
+                .into(),
         },
     )
 }

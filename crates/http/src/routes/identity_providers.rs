@@ -11,6 +11,7 @@ use vestibule_wire as wire;
 use crate::App;
 use crate::bearer::{BearerToken, admit};
 use crate::body::RawBody;
+use crate::client::Asked;
 use crate::convert;
 use crate::document::ListParameters;
 use crate::document::answers::{Administration, Conflicting, Input, NotFound};
@@ -40,10 +41,11 @@ const FIELDS: [&str; 4] = ["id", "name", "notes", "tags"];
 )]
 pub(super) async fn list(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     RawQuery(query): RawQuery,
 ) -> ApiResult<Json<wire::List<wire::IdentityProvider>>> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     let request = ListRequest::read(query.as_deref(), &FIELDS);
     let service = &app.service;
     let listing = service.identity_providers(&caller, &request.query).await?;
@@ -69,10 +71,11 @@ pub(super) async fn list(
 )]
 pub(super) async fn get(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     PathText(id): PathText,
 ) -> ApiResult<Json<wire::IdentityProvider>> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     let id = id.unwrap_or_default();
     let provider = app.service.identity_provider(&caller, &id).await?;
     Ok(Json(convert::identity_provider(provider)))
@@ -92,11 +95,12 @@ pub(super) async fn get(
 )]
 pub(super) async fn add(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::IdentityProvider>> {
     let allowed = |caller: &Caller| caller.may(PrivilegeType::Create, Target::IdentityProvider);
-    let (caller, input) = admit(&app, &token, allowed, body).await?;
+    let (caller, input) = admit(&app, (&token, origin), allowed, body).await?;
     let provider = app.service.add_identity_provider(&caller, &draft(input))?;
     Ok(Json(convert::identity_provider(provider)))
 }
@@ -119,12 +123,13 @@ pub(super) async fn add(
 )]
 pub(super) async fn put(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     PathText(id): PathText,
     body: RawBody,
 ) -> ApiResult<Json<wire::IdentityProvider>> {
     let allowed = Caller::may_change::<LocalProvider>;
-    let (caller, input) = admit(&app, &token, allowed, body).await?;
+    let (caller, input) = admit(&app, (&token, origin), allowed, body).await?;
     let (id, draft) = (id.unwrap_or_default(), draft(input));
     let replaced = app.service.replace_identity_provider(&caller, &id, &draft);
     Ok(Json(convert::identity_provider(replaced.await?)))
@@ -144,10 +149,11 @@ pub(super) async fn put(
 )]
 pub(super) async fn delete(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     PathText(id): PathText,
 ) -> ApiResult<StatusCode> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     let id = id.unwrap_or_default();
     app.service.remove_identity_provider(&caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -6,12 +6,13 @@ use axum::http::StatusCode;
 use vestibule_engine::invalid::Fields;
 use vestibule_engine::privilege::{PrivilegeType, Target};
 use vestibule_engine::{Timestamp, Token, User};
-use vestibule_service::{Caller, UserDraft};
+use vestibule_service::{Caller, Origin, UserDraft};
 use vestibule_wire as wire;
 
 use crate::App;
 use crate::bearer::{BearerToken, admit};
 use crate::body::RawBody;
+use crate::client::Asked;
 use crate::convert;
 use crate::document::ListParameters;
 use crate::document::answers::{Administration, Conflicting, Input, NotFound};
@@ -47,10 +48,11 @@ const FIELDS: [&str; 9] = [
 )]
 pub(super) async fn list(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     RawQuery(query): RawQuery,
 ) -> ApiResult<Json<wire::List<wire::LocalUser>>> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     let request = ListRequest::read(query.as_deref(), &FIELDS);
     let listing = app.service.users(&caller, &request.query).await?;
     Ok(Json(request.answer(listing, "name", convert::local_user)))
@@ -68,10 +70,11 @@ pub(super) async fn list(
 )]
 pub(super) async fn get(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     PathText(id): PathText,
 ) -> ApiResult<Json<wire::LocalUser>> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     let user = app.service.user(&caller, &id.unwrap_or_default()).await?;
     Ok(Json(convert::local_user(user)))
 }
@@ -93,11 +96,12 @@ pub(super) async fn get(
 )]
 pub(super) async fn add(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::LocalUser>> {
     let allowed = |caller: &Caller| caller.may(PrivilegeType::Create, Target::LocalUser);
-    let (caller, input) = admit(&app, &token, allowed, body).await?;
+    let (caller, input) = admit(&app, (&token, origin), allowed, body).await?;
     let (draft, fields) = draft(input);
     let user = app.service.add_user(&caller, draft, fields).await?;
     Ok(Json(convert::local_user(user)))
@@ -122,12 +126,13 @@ pub(super) async fn add(
 )]
 pub(super) async fn put(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     PathText(id): PathText,
     body: RawBody,
 ) -> ApiResult<Json<wire::LocalUser>> {
     let id = id.unwrap_or_default();
-    replace(&app, &token, Some(&id), body).await
+    replace(&app, (&token, origin), Some(&id), body).await
 }
 
 /// Replace a user, by the id in the body
@@ -147,15 +152,16 @@ pub(super) async fn put(
 )]
 pub(super) async fn put_by_body(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::LocalUser>> {
-    replace(&app, &token, None, body).await
+    replace(&app, (&token, origin), None, body).await
 }
 
 async fn replace(
     app: &App,
-    token: &Token,
+    token: (&Token, Origin),
     path: Option<&str>,
     body: RawBody,
 ) -> ApiResult<Json<wire::LocalUser>> {
@@ -183,10 +189,11 @@ async fn replace(
 )]
 pub(super) async fn delete(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     PathText(id): PathText,
 ) -> ApiResult<StatusCode> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     let id = id.unwrap_or_default();
     app.service.remove_user(&caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)

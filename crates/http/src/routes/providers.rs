@@ -5,12 +5,13 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use vestibule_engine::privilege::{PrivilegeType, Target};
 use vestibule_engine::{MfaProvider, Token};
-use vestibule_service::{Caller, MfaProviderDraft};
+use vestibule_service::{Caller, MfaProviderDraft, Origin};
 use vestibule_wire as wire;
 
 use crate::App;
 use crate::bearer::{BearerToken, admit};
 use crate::body::RawBody;
+use crate::client::Asked;
 use crate::convert;
 use crate::document::ListParameters;
 use crate::document::answers::{Administration, Conflicting, Input, NotFound};
@@ -44,10 +45,11 @@ const FIELDS: [&str; 7] = [
 )]
 pub(super) async fn list(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     RawQuery(query): RawQuery,
 ) -> ApiResult<Json<wire::List<wire::MfaProvider>>> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     let request = ListRequest::read(query.as_deref(), &FIELDS);
     let listing = app.service.mfa_providers(&caller, &request.query).await?;
     Ok(Json(request.answer(listing, "name", convert::mfa_provider)))
@@ -68,10 +70,11 @@ pub(super) async fn list(
 )]
 pub(super) async fn get(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     PathText(id): PathText,
 ) -> ApiResult<Json<wire::MfaProvider>> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     let id = id.unwrap_or_default();
     let provider = app.service.mfa_provider(&caller, &id).await?;
     Ok(Json(convert::mfa_provider(provider)))
@@ -94,11 +97,12 @@ pub(super) async fn get(
 )]
 pub(super) async fn add(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::MfaProvider>> {
     let allowed = |caller: &Caller| caller.may(PrivilegeType::Create, Target::MfaProvider);
-    let (caller, input) = admit(&app, &token, allowed, body).await?;
+    let (caller, input) = admit(&app, (&token, origin), allowed, body).await?;
     let draft = draft(input);
     let provider = app.service.add_mfa_provider(&caller, draft).await?;
     Ok(Json(convert::mfa_provider(provider)))
@@ -122,12 +126,13 @@ pub(super) async fn add(
 )]
 pub(super) async fn put(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     PathText(id): PathText,
     body: RawBody,
 ) -> ApiResult<Json<wire::MfaProvider>> {
     let id = id.unwrap_or_default();
-    replace(&app, &token, Some(&id), body).await
+    replace(&app, (&token, origin), Some(&id), body).await
 }
 
 /// Replace a provider, by the id in the body
@@ -147,15 +152,16 @@ pub(super) async fn put(
 )]
 pub(super) async fn put_by_body(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::MfaProvider>> {
-    replace(&app, &token, None, body).await
+    replace(&app, (&token, origin), None, body).await
 }
 
 async fn replace(
     app: &App,
-    token: &Token,
+    token: (&Token, Origin),
     path: Option<&str>,
     body: RawBody,
 ) -> ApiResult<Json<wire::MfaProvider>> {
@@ -180,10 +186,11 @@ async fn replace(
 )]
 pub(super) async fn delete(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     PathText(id): PathText,
 ) -> ApiResult<StatusCode> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     let id = id.unwrap_or_default();
     app.service.remove_mfa_provider(&caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -210,11 +217,12 @@ pub(super) async fn delete(
 )]
 pub(super) async fn test(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::MfaProviderTestResult>> {
     let allowed = |caller: &Caller| caller.may(PrivilegeType::Test, Target::MfaProvider);
-    let (caller, input) = admit(&app, &token, allowed, body).await?;
+    let (caller, input) = admit(&app, (&token, origin), allowed, body).await?;
     let (service, draft) = (&app.service, draft(input));
     let found = service.test_mfa_provider(&caller, &draft).await?;
     Ok(Json(wire::MfaProviderTestResult {

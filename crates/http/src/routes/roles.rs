@@ -5,12 +5,13 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use vestibule_engine::privilege::{PrivilegeType, Scopable, Target, allowed};
 use vestibule_engine::{Role, Token};
-use vestibule_service::{Caller, PrivilegeDraft, RoleDraft, ScopeDraft};
+use vestibule_service::{Caller, Origin, PrivilegeDraft, RoleDraft, ScopeDraft};
 use vestibule_wire as wire;
 
 use crate::App;
 use crate::bearer::{BearerToken, admit};
 use crate::body::RawBody;
+use crate::client::Asked;
 use crate::convert;
 use crate::document::ListParameters;
 use crate::document::answers::{Administration, Conflicting, Input, NotFound};
@@ -40,10 +41,11 @@ const FIELDS: [&str; 4] = ["id", "name", "notes", "tags"];
 )]
 pub(super) async fn list(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     RawQuery(query): RawQuery,
 ) -> ApiResult<Json<wire::List<wire::AdministrativeRole>>> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     let request = ListRequest::read(query.as_deref(), &FIELDS);
     let listing = app.service.roles(&caller, &request.query).await?;
     Ok(Json(request.answer(listing, "name", convert::role)))
@@ -64,10 +66,11 @@ pub(super) async fn list(
 )]
 pub(super) async fn get(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     PathText(id): PathText,
 ) -> ApiResult<Json<wire::AdministrativeRole>> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     let role = app.service.role(&caller, &id.unwrap_or_default()).await?;
     Ok(Json(convert::role(role)))
 }
@@ -89,11 +92,12 @@ pub(super) async fn get(
 )]
 pub(super) async fn add(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::AdministrativeRole>> {
     let allowed = |caller: &Caller| caller.may(PrivilegeType::Create, Target::AdministrativeRole);
-    let (caller, input) = admit(&app, &token, allowed, body).await?;
+    let (caller, input) = admit(&app, (&token, origin), allowed, body).await?;
     let role = app.service.add_role(&caller, draft(input)).await?;
     Ok(Json(convert::role(role)))
 }
@@ -116,12 +120,13 @@ pub(super) async fn add(
 )]
 pub(super) async fn put(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     PathText(id): PathText,
     body: RawBody,
 ) -> ApiResult<Json<wire::AdministrativeRole>> {
     let id = id.unwrap_or_default();
-    replace(&app, &token, Some(&id), body).await
+    replace(&app, (&token, origin), Some(&id), body).await
 }
 
 /// Replace a role, by the id in the body
@@ -141,15 +146,16 @@ pub(super) async fn put(
 )]
 pub(super) async fn put_by_body(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     body: RawBody,
 ) -> ApiResult<Json<wire::AdministrativeRole>> {
-    replace(&app, &token, None, body).await
+    replace(&app, (&token, origin), None, body).await
 }
 
 async fn replace(
     app: &App,
-    token: &Token,
+    token: (&Token, Origin),
     path: Option<&str>,
     body: RawBody,
 ) -> ApiResult<Json<wire::AdministrativeRole>> {
@@ -175,10 +181,11 @@ async fn replace(
 )]
 pub(super) async fn delete(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     PathText(id): PathText,
 ) -> ApiResult<StatusCode> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     let id = id.unwrap_or_default();
     app.service.remove_role(&caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -198,9 +205,10 @@ pub(super) async fn delete(
 )]
 pub(super) async fn type_target_map(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
 ) -> ApiResult<Json<wire::TypeTargetMap>> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     caller.may(PrivilegeType::View, Target::AdministrativeRole)?;
     let kinds = PrivilegeType::ALL.iter();
     Ok(Json(wire::TypeTargetMap {

@@ -7,6 +7,7 @@ use vestibule_wire as wire;
 
 use crate::App;
 use crate::bearer::BearerToken;
+use crate::client::Asked;
 use crate::convert;
 use crate::document::ListParameters;
 use crate::document::answers::{Administration, NotFound};
@@ -36,10 +37,11 @@ const FIELDS: [&str; 3] = ["userDistinguishedName", "username", "providerName"];
 )]
 pub(super) async fn list(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     RawQuery(query): RawQuery,
 ) -> ApiResult<Json<wire::List<wire::OtpSeed>>> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     let request = ListRequest::read(query.as_deref(), &FIELDS).by_name_only();
     let listing = app.service.seeds(&caller, &request.query).await?;
     Ok(Json(
@@ -69,10 +71,11 @@ pub(super) async fn list(
 )]
 pub(super) async fn delete(
     State(app): State<App>,
+    Asked(origin): Asked,
     BearerToken(token): BearerToken,
     PathText(dn): PathText,
 ) -> ApiResult<StatusCode> {
-    let caller = app.service.caller(&token).await?;
+    let caller = app.service.caller(&token, origin).await?;
     // Nobody can have a name that is none.
     let name = dn.and_then(|dn| dn.parse().ok());
     app.service.reset_seed(&caller, name.as_ref()).await?;

@@ -157,7 +157,7 @@ async fn privileges_come_first() {
     let admission = admit(&bearer.token, None).expect("nothing is due");
     let token = Token::from_bytes([9; 32]);
     let new = NewToken::admin(&token, &admission);
-    let minted = app.store.mint(&hash, &new, None).await;
+    let minted = app.store.mint(&hash, &new, None, &[]).await;
     assert_eq!(minted.expect("a store"), Swap::Done);
     let without = token.reveal().expose().clone();
 

@@ -1,32 +1,45 @@
 //! `vestibule seeds …`
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use vestibule_engine::DistinguishedName;
+use vestibule_engine::audit::Event;
 use vestibule_engine::subject::LOCAL_PROVIDER;
+use vestibule_service::Clock;
 use vestibule_store::{FactorReset, ListQuery, SeedSummary, Store};
 
-use super::{Form, ListArgs, Named, OperatorError, SeedsCommand, conclude, find};
+use super::{Form, ListArgs, Named, OperatorError, SeedsCommand, conclude, find, open_service};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::stores;
 
 /// Runs a command.
-pub(crate) async fn run(command: &SeedsCommand, config: &Config) -> Exit {
+pub(crate) async fn run(command: &SeedsCommand, config: &Config, clock: Arc<dyn Clock>) -> Exit {
     let store = match stores::open_existing(&config.database).await {
         Ok(store) => store,
         Err(error) => return conclude(Err(error.into())),
     };
     let done = match command {
         SeedsCommand::List(args) => list(args, &*store).await,
-        SeedsCommand::Reset(named) => reset(named, &*store).await,
+        SeedsCommand::Reset(named) => reset(named, &store, config, clock).await,
     };
     store.close().await;
     conclude(done)
 }
 
-async fn reset(named: &Named, store: &dyn Store) -> Result<String, OperatorError> {
-    let user = find(store, &named.name).await?;
-    match store.reset_factor(user.id, None).await? {
+async fn reset(
+    named: &Named,
+    store: &Arc<dyn Store>,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> Result<String, OperatorError> {
+    let user = find(&**store, &named.name).await?;
+    let service = open_service(config, store, clock).await?;
+    let trail = [service.sign(service.by_operator(Event::SeedReset, &user))];
+    let reset = store.reset_factor(user.id, None, &trail).await?;
+    service.seal_audit().await?;
+    match reset {
         FactorReset::Reset => Ok(format!(
             "Deleted the seed of {}: the next sign-in shows a new one.",
             user.name

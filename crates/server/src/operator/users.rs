@@ -3,22 +3,22 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use vestibule_engine::audit::{Detail, Event, Signed};
 use vestibule_engine::role::SYSTEM_ADMINISTRATION;
 use vestibule_engine::user::ADMIN;
 use vestibule_engine::{Secret, Timestamp, User};
 use vestibule_service::{
-    Clock, Conflict, Hasher, Keyring, OsRandom, Parts, Service, ServiceError, UserDraft,
-    good_new_password,
+    Clock, Conflict, Hasher, OsRandom, Service, ServiceError, UserDraft, good_new_password,
 };
 use vestibule_store::{ListQuery, Store, UserWrite};
 
 use super::{
     AddArgs, ExemptArgs, Form, ListArgs, Named, OperatorError, PasswdArgs, UserCommand, conclude,
-    find, password, show,
+    find, open_service, password, show,
 };
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::{key, serve, stores};
+use crate::{serve, stores};
 
 /// Runs a command.
 pub(crate) async fn run(command: &UserCommand, config: &Config, clock: Arc<dyn Clock>) -> Exit {
@@ -27,42 +27,58 @@ pub(crate) async fn run(command: &UserCommand, config: &Config, clock: Arc<dyn C
         Err(error) => return conclude(Err(error.into())),
     };
     let now = clock.wall();
-    let done = match command {
-        UserCommand::Add(args) => add(args, config, &store, clock).await,
-        UserCommand::Passwd(args) => passwd(args, config, &*store, now).await,
-        UserCommand::Unlock(named) => unlock(named, &*store, now).await,
-        UserCommand::Exempt(args) => exempt(args, &*store, now).await,
-        UserCommand::Disable(named) => disable(named, true, &*store, now).await,
-        UserCommand::Enable(named) => disable(named, false, &*store, now).await,
-        UserCommand::Remove(named) => remove(named, &*store).await,
-        UserCommand::List(args) => list(args, &*store).await,
+    let done = async {
+        if let UserCommand::List(args) = command {
+            return list(args, &*store).await;
+        }
+        if matches!(command, UserCommand::Add(_)) && !store.has_users().await? {
+            // The first start also switches the second factor on; it must not find a user.
+            return Err(OperatorError::Refused(
+                "there is no user yet: start the server once, which makes the user admin"
+                    .to_owned(),
+            ));
+        }
+        let service = open_service(config, &store, clock).await?;
+        let acting = Acting {
+            store: &*store,
+            service: &service,
+            now,
+        };
+        let done = match command {
+            UserCommand::Add(args) => add(args, &acting).await,
+            UserCommand::Passwd(args) => passwd(args, config, &acting).await,
+            UserCommand::Unlock(named) => unlock(named, &acting).await,
+            UserCommand::Exempt(args) => exempt(args, &acting).await,
+            UserCommand::Disable(named) => disable(named, true, &acting).await,
+            UserCommand::Enable(named) => disable(named, false, &acting).await,
+            UserCommand::Remove(named) => remove(named, &acting).await,
+            UserCommand::List(args) => list(args, &*store).await,
+        };
+        service.seal_audit().await?;
+        done
     };
+    let done = done.await;
     store.close().await;
     conclude(done)
 }
 
-async fn add(
-    args: &AddArgs,
-    config: &Config,
-    store: &Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-) -> Result<String, OperatorError> {
-    if !store.has_users().await? {
-        // The first start also switches the second factor on; it must not find a user.
-        return Err(OperatorError::Refused(
-            "there is no user yet: start the server once, which makes the user admin".to_owned(),
-        ));
+/// What an operator acts with.
+struct Acting<'a> {
+    store: &'a dyn Store,
+    service: &'a Service,
+    now: Timestamp,
+}
+
+impl Acting<'_> {
+    /// What is written down of something that is done to a user.
+    fn trail(&self, event: Event, user: &User) -> [Signed; 1] {
+        [self.service.sign(self.service.by_operator(event, user))]
     }
+}
+
+async fn add(args: &AddArgs, acting: &Acting<'_>) -> Result<String, OperatorError> {
     let name = &args.passwd.named.name;
     let password = password::read(args.passwd.password_file.as_deref(), name)?;
-    let service = Service::open(Parts {
-        store: Arc::clone(store),
-        clock,
-        random: Arc::new(OsRandom),
-        keyring: Keyring::new(&key::load(&config.master_key_file)?),
-        policy: serve::policy(config),
-    })
-    .await?;
     let or_name = |given: &Option<String>| Some(given.as_ref().unwrap_or(name).clone());
     let roles = args
         .administrator
@@ -75,7 +91,8 @@ async fn add(
         roles: roles.map(|role| vec![role]),
         ..UserDraft::default()
     };
-    let user = service.add_user_as_operator(draft).await.map_err(explain)?;
+    let added = acting.service.add_user_as_operator(draft).await;
+    let user = added.map_err(explain)?;
     let what = if args.administrator {
         "administrator"
     } else {
@@ -108,7 +125,7 @@ fn explain(error: ServiceError) -> OperatorError {
         | ServiceError::SecondFactorDue { .. }
         | ServiceError::EnrolmentOver
         | ServiceError::TokenRefused(_)
-        | ServiceError::Forbidden
+        | ServiceError::Forbidden(_)
         | ServiceError::NotFound(_)
         | ServiceError::Conflict(_)
         | ServiceError::TooManyFailures { .. }
@@ -120,9 +137,9 @@ fn explain(error: ServiceError) -> OperatorError {
 async fn passwd(
     args: &PasswdArgs,
     config: &Config,
-    store: &dyn Store,
-    now: Timestamp,
+    acting: &Acting<'_>,
 ) -> Result<String, OperatorError> {
+    let store = acting.store;
     let user = find(store, &args.named.name).await?;
     let password = password::read(args.password_file.as_deref(), user.name.as_str())?;
     let least = store.local_provider().await?.min_password_length;
@@ -131,7 +148,9 @@ async fn passwd(
     let hash = Hasher::new(1)
         .hash(Arc::new(Secret::new(password.expose().clone())), &OsRandom)
         .await?;
-    found(store.set_password(user.id, &hash, now).await?, &user)?;
+    let trail = acting.trail(Event::PasswordSet, &user);
+    let set = store.set_password(user.id, &hash, acting.now, &trail);
+    found(set.await?, &user)?;
     if user.id == ADMIN {
         let file = serve::initial_password_file(&config.data_dir);
         serve::forget_initial_password(&file, serve::Gone::Changed);
@@ -142,20 +161,19 @@ async fn passwd(
     ))
 }
 
-async fn unlock(named: &Named, store: &dyn Store, now: Timestamp) -> Result<String, OperatorError> {
+async fn unlock(named: &Named, acting: &Acting<'_>) -> Result<String, OperatorError> {
+    let store = acting.store;
     let user = find(store, &named.name).await?;
-    found(store.unlock(user.id, now).await?, &user)?;
+    let trail = acting.trail(Event::UserUnlocked, &user);
+    found(store.unlock(user.id, acting.now, &trail).await?, &user)?;
     let name = &user.name;
     Ok(format!(
         "Unlocked {name}: wrong passwords and wrong codes are forgotten."
     ))
 }
 
-async fn exempt(
-    args: &ExemptArgs,
-    store: &dyn Store,
-    now: Timestamp,
-) -> Result<String, OperatorError> {
+async fn exempt(args: &ExemptArgs, acting: &Acting<'_>) -> Result<String, OperatorError> {
+    let (store, now) = (acting.store, acting.now);
     let until = args
         .until
         .map(|until| Timestamp::from_micros(until.as_microsecond()));
@@ -166,7 +184,11 @@ async fn exempt(
         )));
     }
     let user = find(store, &args.named.name).await?;
-    found(store.set_exempt_until(user.id, until, now).await?, &user)?;
+    let entry = acting.service.by_operator(Event::UserExempted, &user);
+    let entry = entry.with_some(Detail::Until, until.map(Timestamp::as_micros));
+    let trail = [acting.service.sign(entry)];
+    let set = store.set_exempt_until(user.id, until, now, &trail);
+    found(set.await?, &user)?;
     let name = &user.name;
     Ok(match until {
         Some(until) => format!("Let {name} off the second factor until {}.", show(until)),
@@ -177,11 +199,18 @@ async fn exempt(
 async fn disable(
     named: &Named,
     disabled: bool,
-    store: &dyn Store,
-    now: Timestamp,
+    acting: &Acting<'_>,
 ) -> Result<String, OperatorError> {
+    let store = acting.store;
     let user = find(store, &named.name).await?;
-    written(store.set_disabled(user.id, disabled, now).await?, &user)?;
+    let event = if disabled {
+        Event::UserDisabled
+    } else {
+        Event::UserEnabled
+    };
+    let trail = acting.trail(event, &user);
+    let set = store.set_disabled(user.id, disabled, acting.now, &trail);
+    written(set.await?, &user)?;
     let name = &user.name;
     Ok(if disabled {
         format!("Disabled {name}, and ended all sessions.")
@@ -190,9 +219,11 @@ async fn disable(
     })
 }
 
-async fn remove(named: &Named, store: &dyn Store) -> Result<String, OperatorError> {
+async fn remove(named: &Named, acting: &Acting<'_>) -> Result<String, OperatorError> {
+    let store = acting.store;
     let user = find(store, &named.name).await?;
-    written(store.remove_user(user.id, None).await?, &user)?;
+    let trail = acting.trail(Event::UserDeleted, &user);
+    written(store.remove_user(user.id, None, &trail).await?, &user)?;
     Ok(format!(
         "Removed {} and all that was of this user.",
         user.name

@@ -1,4 +1,4 @@
-//! What is done once a minute.
+//! What is done once a minute, and the seals of the audit trail, once a second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,30 @@ pub(super) async fn keep_house(
             put_off("long lists", &error);
         }
         password.forget_if_changed(&store).await;
+    }
+}
+
+/// How long a row of the audit trail is at most without a seal.
+const SEALED_EVERY: Duration = Duration::from_secs(1);
+
+/// Seals the audit trail until the task is dropped.
+pub(super) async fn seal(service: Service) {
+    let mut rounds = interval(SEALED_EVERY);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        seal_once(&service).await;
+    }
+}
+
+/// Seals what is new in the audit trail. What cannot be sealed now waits for the next round.
+pub(super) async fn seal_once(service: &Service) {
+    if let Err(error) = service.seal_audit().await {
+        let error: &dyn std::error::Error = &error;
+        warn!(
+            error,
+            "The audit trail is not sealed: the next try is in a second"
+        );
     }
 }
 

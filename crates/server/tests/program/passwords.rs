@@ -24,7 +24,7 @@ fn new_passwords_are_as_long_as_the_identity_provider_wants() {
             min_password_length: MinPasswordLength::new(10).unwrap(),
             ..LocalProvider::built_in()
         };
-        store.set_local_provider(&ten).await.unwrap();
+        store.set_local_provider(&ten, &[]).await.unwrap();
         store.close().await;
     });
 

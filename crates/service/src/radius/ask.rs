@@ -1,6 +1,6 @@
 //! One question to the servers of a provider, and what came of it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use tracing::{debug, warn};
@@ -83,14 +83,14 @@ impl RadiusProvider {
     }
 
     /// Asks, and waits for the answer to a question that is answered at once.
-    pub(super) async fn ask(&self, mut request: AccessRequest, question: &Question) -> Reply {
+    pub(super) async fn ask(&self, mut request: AccessRequest, question: &Question) -> Answered {
         request.state = match question.state.as_ref().map(RadiusState::octets) {
             None => None,
             Some(octets) => match State::new(octets) {
                 Ok(state) => Some(state),
                 Err(error) => {
                     warn!(%error, "The State of a RADIUS server cannot be sent back");
-                    return Reply::Silent;
+                    return Answered::silent(&error);
                 }
             },
         };
@@ -106,7 +106,7 @@ impl RadiusProvider {
         let plan = Plan::Push {
             timeout: self.settings.timeout,
         };
-        match reply(self.servers.exchange(request, plan).await) {
+        match reply(self.servers.exchange(request, plan).await).reply {
             Reply::Accepted => PushOutcome::Accepted,
             Reply::Rejected => PushOutcome::Denied,
             Reply::Challenged { .. } => PushOutcome::Challenged,
@@ -115,16 +115,55 @@ impl RadiusProvider {
     }
 }
 
-fn reply(outcome: Result<Exchange, ExchangeError>) -> Reply {
+/// What came of a question, and what is written down of it.
+pub(crate) struct Answered {
+    pub(crate) reply: Reply,
+    pub(crate) heard: Heard,
+}
+
+/// What is written down of an answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heard {
+    /// Who answered.
+    pub(crate) server: Option<SocketAddr>,
+    /// What, or why nobody did.
+    pub(crate) what: String,
+    /// In its own words.
+    pub(crate) message: Option<String>,
+}
+
+impl Answered {
+    pub(super) fn silent(why: &impl ToString) -> Self {
+        Self {
+            reply: Reply::Silent,
+            heard: Heard {
+                what: why.to_string(),
+                ..Heard::default()
+            },
+        }
+    }
+}
+
+fn reply(outcome: Result<Exchange, ExchangeError>) -> Answered {
     let Exchange { reply, server } = match outcome {
         Ok(exchange) => exchange,
         Err(error) => {
             warn!(%error, "No answer from a RADIUS server");
-            return Reply::Silent;
+            return Answered::silent(&error);
         }
     };
     debug!(%server, "A RADIUS server answered");
-    match reply.verdict {
+    let what = match reply.verdict {
+        Verdict::Accept => "Access-Accept",
+        Verdict::Reject => "Access-Reject",
+        Verdict::Challenge { .. } => "Access-Challenge",
+    };
+    let heard = Heard {
+        server: Some(server),
+        what: what.to_owned(),
+        message: reply.message.clone(),
+    };
+    let reply = match reply.verdict {
         Verdict::Accept => Reply::Accepted,
         Verdict::Reject => Reply::Rejected,
         Verdict::Challenge { state } => Reply::Challenged {
@@ -133,7 +172,8 @@ fn reply(outcome: Result<Exchange, ExchangeError>) -> Reply {
             message: reply.message.unwrap_or_default(),
             answer_within: reply.session_timeout,
         },
-    }
+    };
+    Answered { reply, heard }
 }
 
 impl Inner {

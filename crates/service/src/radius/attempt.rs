@@ -7,22 +7,25 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{info, warn};
 use vestibule_engine::attempt::Refusal;
+use vestibule_engine::audit::{Detail, Entry, Event, Outcome, Signed};
 use vestibule_engine::radius::{
     ClaimedHandle, Credential, Dialogue, Effect, Handle, Input, Question, RadiusAttempt,
     RadiusStanding, Reply, Transition, Verdict,
 };
 use vestibule_engine::{
-    Acceptance, MfaProviderId, NewToken, PushOutcome, Secret, Timestamp, TokenHash,
+    Acceptance, GuessBudget, MfaProviderId, NewToken, PushOutcome, Secret, Timestamp, TokenHash,
 };
 use vestibule_radius::Password;
 use vestibule_store::{Redeeming, Redemption, Swap};
 
-use super::RadiusProvider;
+use super::ask::Answered;
+use super::{Heard, RadiusProvider};
+use crate::audit::with_budget;
 use crate::initialize::Initialized;
 use crate::second_factor::Due;
 use crate::session::completion_to_note;
 use crate::sign_in::SignedIn;
-use crate::{ClientAddress, Inner, Service, ServiceError, TokenRefusal};
+use crate::{Inner, Origin, Service, ServiceError, TokenRefusal};
 
 /// For how long a server is still waited for when nobody waits for the answer any more: longer
 /// than one takes that decides by itself.
@@ -32,9 +35,19 @@ const AFTER_HANGING_UP: Duration = Duration::from_secs(5);
 struct Means {
     /// What the user typed, or their password; used up by the one request that carries it.
     password: Option<Password>,
-    client: ClientAddress,
+    origin: Origin,
+    /// What was heard of the servers.
+    heard: Option<Heard>,
     /// Resolves when nobody waits for the answer any more.
     gone: Option<oneshot::Receiver<()>>,
+}
+
+impl Means {
+    /// Remembers what is to be written down of an answer.
+    fn hears(&mut self, answered: Answered) -> Reply {
+        self.heard = Some(answered.heard);
+        answered.reply
+    }
 }
 
 /// How an attempt ended, and the token that it earned.
@@ -46,7 +59,7 @@ impl Inner {
         self: Arc<Self>,
         due: Box<Due>,
         user_password: Option<Password>,
-        client: ClientAddress,
+        origin: Origin,
     ) -> Result<Initialized, ServiceError> {
         let timeout = due.radius()?.settings().timeout;
         let handle = Handle::from_bytes(self.random.bytes());
@@ -57,7 +70,8 @@ impl Inner {
         let (verdict, due) = while_somebody_waits(|gone| async move {
             let means = Means {
                 password: user_password,
-                client,
+                origin,
+                heard: None,
                 gone: Some(gone),
             };
             self.open(due, with, handle, means).await
@@ -98,12 +112,13 @@ impl Inner {
         due: Box<Due>,
         claimed: Option<ClaimedHandle>,
         password: Password,
-        client: ClientAddress,
+        origin: Origin,
     ) -> impl Future<Output = Result<SignedIn, ServiceError>> + Send + 'static {
         while_somebody_waits(move |gone| async move {
             let means = Means {
                 password: Some(password),
-                client,
+                origin,
+                heard: None,
                 gone: Some(gone),
             };
             self.judge(due, claimed, means).await
@@ -116,21 +131,21 @@ impl Inner {
         claimed: Option<ClaimedHandle>,
         means: Means,
     ) -> Result<SignedIn, ServiceError> {
-        let client = means.client;
+        let origin = means.origin;
         let handle = Handle::from_bytes(self.random.bytes());
         let standing = self.radius_standing(&due.bearer, &due.provider, due.radius()?)?;
         let before = standing.dialogue.as_ref().map(Dialogue::handle);
         let first = RadiusAttempt::answer(standing, claimed, handle, self.time.now());
         let ended = self.run(&mut due, first, means).await?;
         if let (Verdict::Refused(Refusal::Rejected), Some(handle)) = (&ended.0, before) {
-            self.ask_anew(due.bearer.token.hash, handle, client).await;
+            self.ask_anew(due.bearer.token.hash, handle, origin).await;
         }
         signed_in(&due, ended)
     }
 
     /// After a wrong answer the server's State is spent. Where the first request needs nothing from
     /// the user, the server is made to ask again at once, so that the next answer has a question.
-    async fn ask_anew(&self, token: TokenHash, handle: Handle, client: ClientAddress) {
+    async fn ask_anew(&self, token: TokenHash, handle: Handle, origin: Origin) {
         // Whoever has no token any more, or another provider, has nothing to answer.
         let Ok(due) = self.due(&token).await else {
             return;
@@ -140,7 +155,8 @@ impl Inner {
         }
         let means = Means {
             password: None,
-            client,
+            origin,
+            heard: None,
             gone: None,
         };
         match self
@@ -165,15 +181,23 @@ impl Inner {
     ) -> Result<Ended, ServiceError> {
         let mut transition = first;
         let mut rotated = None;
+        let mut budget = due.bearer.factor.budget.clone();
         loop {
             let input = match transition.effect {
-                Effect::Finish(verdict) => return Ok((verdict, rotated)),
+                Effect::Finish(verdict) => {
+                    let trail = self.judged(due, &verdict, &budget, &means);
+                    self.store.record(&trail).await?;
+                    return Ok((verdict, rotated));
+                }
                 Effect::Settle(settle) => {
                     let (session, user) = (settle.session, settle.user);
                     let settlement =
                         settle.kept_as(|open| self.seal_dialogue(open, session, user))?;
-                    match self.store.settle(&settlement).await? {
-                        Swap::Done => Some(Input::Settled),
+                    match self.store.settle(&settlement, &[]).await? {
+                        Swap::Done => {
+                            budget = settlement.budget;
+                            Some(Input::Settled)
+                        }
                         Swap::Moved => None,
                     }
                 }
@@ -181,7 +205,7 @@ impl Inner {
                     Some(Input::Replied(self.ask(due, &question, &mut means).await?))
                 }
                 Effect::Redeem(acceptance) => {
-                    let (redeeming, token) = self.redeem(due, &acceptance).await?;
+                    let (redeeming, token) = self.redeem(due, &acceptance, &means).await?;
                     match redeeming {
                         Redeeming::Fresh(proof) => {
                             rotated = Some(token);
@@ -230,29 +254,30 @@ impl Inner {
                 })?
             }
         };
-        let request = radius.request(&due.bearer.user, means.client, password)?;
+        let request = radius.request(&due.bearer.user, means.origin.address, password)?;
         let asked = radius.ask(request, question);
-        let Some(gone) = means.gone.as_mut() else {
-            return Ok(asked.await);
+        let Some(mut gone) = means.gone.take() else {
+            return Ok(means.hears(asked.await));
         };
         let mut asked = std::pin::pin!(asked);
         tokio::select! {
             biased;
-            reply = &mut asked => return Ok(reply),
-            _ = gone => {}
+            answered = &mut asked => return Ok(means.hears(answered)),
+            _ = &mut gone => {}
         }
         // A verdict that is on its way still counts: hanging up must not make guesses free.
-        let reply = timeout(AFTER_HANGING_UP, asked).await;
-        Ok(reply.unwrap_or_else(|_| {
+        let answered = timeout(AFTER_HANGING_UP, asked).await;
+        Ok(means.hears(answered.unwrap_or_else(|_| {
             info!("The client has gone: the RADIUS server is not waited for any longer");
-            Reply::Silent
-        }))
+            Answered::silent(&"the client has gone")
+        })))
     }
 
     async fn redeem(
         &self,
         due: &Due,
         acceptance: &Acceptance,
+        means: &Means,
     ) -> Result<(Redeeming, (Secret<String>, Timestamp)), ServiceError> {
         let token = self.random.token();
         let verified = NewToken::verified(&token, acceptance, &due.bearer.token);
@@ -269,7 +294,10 @@ impl Inner {
             verified,
             device_completed: completion_to_note(&due.bearer, self.time.now()),
         };
-        let redeeming = self.store.redeem(&redemption).await?;
+        let entry = self.entry(means.origin, Event::SecondFactor, Outcome::Success);
+        let entry = about_servers(entry.by_user(&due.bearer.user), due, means.heard.as_ref());
+        let trail = [self.sign(entry)];
+        let redeeming = self.store.redeem(&redemption, &trail).await?;
         Ok((redeeming, (token.reveal(), expires)))
     }
 
@@ -279,17 +307,85 @@ impl Inner {
         mut due: Box<Due>,
         provider: (MfaProviderId, u64),
         outcome: PushOutcome,
+        origin: Origin,
     ) -> Result<SignedIn, ServiceError> {
         let standing = self.radius_standing(&due.bearer, &due.provider, due.radius()?)?;
         let first = RadiusAttempt::collect(&standing, provider, outcome);
         let means = Means {
             password: None,
-            client: ClientAddress::Unknown,
+            origin,
+            heard: None,
             gone: None,
         };
         let ended = self.run(&mut due, first, means).await?;
         signed_in(&due, ended)
     }
+}
+
+impl Inner {
+    /// What is written down of a verdict; what passed is written down when it is redeemed.
+    fn judged(
+        &self,
+        due: &Due,
+        verdict: &Verdict,
+        budget: &GuessBudget,
+        means: &Means,
+    ) -> Vec<Signed> {
+        let user = &due.bearer.user;
+        let (event, outcome, reason) = match verdict {
+            Verdict::Passed => return Vec::new(),
+            Verdict::Challenged { .. } => (Event::SecondFactorBegun, Outcome::Success, None),
+            Verdict::AskedAgain { .. } => (
+                Event::SecondFactor,
+                Outcome::Failure,
+                Some("the RADIUS server asks again".to_owned()),
+            ),
+            Verdict::Refused(reason) => (
+                Event::SecondFactor,
+                Outcome::Failure,
+                Some(reason.to_string()),
+            ),
+            Verdict::Unavailable => (
+                Event::SecondFactor,
+                Outcome::Error,
+                Some("no RADIUS server answered".to_owned()),
+            ),
+            Verdict::AcceptedTooEarly => (
+                Event::SecondFactor,
+                Outcome::Error,
+                Some("the RADIUS server accepted without asking for a second factor".to_owned()),
+            ),
+        };
+        let entry = self.entry(means.origin, event, outcome).by_user(user);
+        let entry = match reason {
+            Some(reason) => entry.because(reason),
+            None => entry,
+        };
+        let entry = with_budget(about_servers(entry, due, means.heard.as_ref()), budget);
+        let mut trail = vec![self.sign(entry)];
+        if matches!(verdict, Verdict::Refused(Refusal::Rejected)) {
+            let now = self.time.now();
+            trail.extend(self.budget_ran_out(&due.bearer, budget, now, means.origin));
+        }
+        trail
+    }
+}
+
+/// Which provider, and what its servers said.
+fn about_servers(entry: Entry, due: &Due, heard: Option<&Heard>) -> Entry {
+    let mode = due
+        .radius()
+        .ok()
+        .map(|radius| radius.settings().mode.as_str());
+    entry
+        .with(Detail::Provider, due.provider.version.id)
+        .with_some(Detail::Mode, mode)
+        .with_some(Detail::Server, heard.and_then(|heard| heard.server))
+        .with_some(Detail::Reply, heard.map(|heard| &heard.what))
+        .with_some(
+            Detail::ReplyMessage,
+            heard.and_then(|heard| heard.message.as_ref()),
+        )
 }
 
 /// Runs work to its end even when its client has gone, but tells it when that happens.

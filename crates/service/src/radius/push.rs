@@ -7,15 +7,17 @@ use std::time::Duration;
 use tokio::sync::SetOnce;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{Instrument as _, error, info, warn};
+use vestibule_engine::audit::{Detail, Event, Outcome};
 use vestibule_engine::push::{Asked, PushState, ask};
 use vestibule_engine::{Push, PushId, PushOutcome, Secret};
 use vestibule_radius::AccessRequest;
 use vestibule_store::{PushStart, Swap};
 
 use super::password_of;
+use crate::audit::with_budget;
 use crate::known::{KnownKind, KnownProvider};
 use crate::second_factor::{Due, Finishing};
-use crate::{ClientAddress, Inner, Service, ServiceError};
+use crate::{Inner, Origin, Service, ServiceError};
 
 /// How often a push is asked for anew when something moved under it.
 const MOST_TRIES: u8 = 16;
@@ -85,10 +87,10 @@ impl Inner {
         self: Arc<Self>,
         due: Box<Due>,
         otp: &Secret<String>,
-        client: ClientAddress,
+        origin: Origin,
     ) -> Result<Finishing, ServiceError> {
         let token = due.bearer.token.hash;
-        let push = self.push_to_wait_for(due, otp, client).await?;
+        let push = self.push_to_wait_for(due, otp, origin).await?;
         let (id, state) = (push.id, push.state(self.time.now()));
         let provider = (push.provider, push.provider_revision);
         Ok(Box::pin(async move {
@@ -98,7 +100,7 @@ impl Inner {
             };
             Service::to_the_end(async move {
                 let due = self.due(&token).await?;
-                let concluded = self.conclude_push(due, provider, outcome).await;
+                let concluded = self.conclude_push(due, provider, outcome, origin).await;
                 if outcome != PushOutcome::Accepted {
                     self.store.collect_push(id).await?;
                 }
@@ -112,7 +114,7 @@ impl Inner {
         self: &Arc<Self>,
         mut due: Box<Due>,
         otp: &Secret<String>,
-        client: ClientAddress,
+        origin: Origin,
     ) -> Result<Push, ServiceError> {
         for _ in 0..MOST_TRIES {
             // Read after the bearer: a push that began in between is seen here, or moved the
@@ -130,10 +132,18 @@ impl Inner {
             ) {
                 Asked::Barred(reason) => {
                     warn!(subject.id = %due.bearer.user.id, %reason, "Second factor refused");
+                    let entry = self.entry(origin, Event::SecondFactor, Outcome::Failure);
+                    let entry = entry.by_user(&due.bearer.user).because(reason);
+                    self.record(with_budget(entry, budget)).await?;
                     return Err(ServiceError::SecondFactorRefused(reason));
                 }
                 Asked::TurnedAway { again } => {
                     warn!(subject.id = %due.bearer.user.id, "Too many pushes");
+                    let entry = self.entry(origin, Event::SecondFactor, Outcome::Denied);
+                    let why = "another push is waiting, or there were too many";
+                    let entry = entry.by_user(&due.bearer.user).because(why);
+                    let seconds = again.since(now).as_secs();
+                    self.record(entry.with(Detail::RetryAfter, seconds)).await?;
                     return Err(ServiceError::TooManyPushes {
                         retry_after: again.since(now),
                     });
@@ -141,7 +151,7 @@ impl Inner {
                 Asked::Join(push) => return Ok(push),
                 Asked::Send => {}
             }
-            if let Some(push) = self.start_push(&due, otp, client).await? {
+            if let Some(push) = self.start_push(&due, otp, origin).await? {
                 return Ok(push);
             }
             due = self.due(&due.bearer.token.hash).await?;
@@ -154,7 +164,7 @@ impl Inner {
         self: &Arc<Self>,
         due: &Due,
         otp: &Secret<String>,
-        client: ClientAddress,
+        origin: Origin,
     ) -> Result<Option<Push>, ServiceError> {
         let radius = due.radius()?;
         let password = if radius.settings().use_user_password {
@@ -162,7 +172,7 @@ impl Inner {
         } else {
             radius.challenge_secret()?
         };
-        let request = radius.request(&due.bearer.user, client, password)?;
+        let request = radius.request(&due.bearer.user, origin.address, password)?;
         let now = self.time.now();
         let push = Push {
             id: PushId::from_random(self.random.bytes()),
@@ -179,7 +189,11 @@ impl Inner {
             push: push.clone(),
             revision: due.bearer.factor.revision,
         };
-        if self.store.start_push(&start).await? == Swap::Moved {
+        let entry = self.entry(origin, Event::PushStarted, Outcome::Success);
+        let entry = entry.by_user(&due.bearer.user);
+        let entry = entry.with(Detail::Provider, push.provider);
+        let trail = [self.sign(entry.with(Detail::Push, push.id))];
+        if self.store.start_push(&start, &trail).await? == Swap::Moved {
             return Ok(None);
         }
         info!(subject.id = %push.user, provider.id = %push.provider, "Push sent");

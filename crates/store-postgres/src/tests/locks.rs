@@ -34,7 +34,13 @@ impl Site {
         let store = PostgresStore::open(database.url()).await.unwrap();
         let store = Arc::new(store);
         let site = Self { database, store };
-        assert!(site.store.set_admin_mfa(&totp()).await.unwrap().is_some());
+        assert!(
+            site.store
+                .set_admin_mfa(&totp(), &[])
+                .await
+                .unwrap()
+                .is_some()
+        );
         site
     }
 
@@ -96,7 +102,10 @@ impl Site {
             password: Some(password.clone()),
             authority: None,
         };
-        assert_eq!(self.store.add_user(&new).await.unwrap(), Creation::Created);
+        assert_eq!(
+            self.store.add_user(&new, &[]).await.unwrap(),
+            Creation::Created
+        );
         let (session, device) = (
             SessionId::from_random([n; 16]),
             DeviceId::from_random([n; 16]),
@@ -114,7 +123,7 @@ impl Site {
             password,
             partial: partial.clone(),
         };
-        let started = self.store.start_session(&start).await.unwrap();
+        let started = self.store.start_session(&start, &[]).await.unwrap();
         assert_eq!(started, Swap::Done);
 
         let bearer = self.store.bearer(&token.hash()).await.unwrap().unwrap();
@@ -174,17 +183,17 @@ async fn a_redemption_waits_for_changes_of_its_provider() {
         // Of who has a row of a second factor, and of who has none.
         for has_factor in [false, true] {
             n += 1;
-            site.store.set_admin_mfa(&totp()).await.unwrap();
+            site.store.set_admin_mfa(&totp(), &[]).await.unwrap();
             let redemption = site.accepted(n).await;
             if has_factor {
                 let user = redemption.acceptance.user();
                 site.store
-                    .unlock(user, Timestamp::from_micros(1))
+                    .unlock(user, Timestamp::from_micros(1), &[])
                     .await
                     .unwrap();
             }
             let store = Arc::clone(&site.store);
-            let redeeming = async move { store.redeem(&redemption).await.unwrap() };
+            let redeeming = async move { store.redeem(&redemption, &[]).await.unwrap() };
             let answer = site.meanwhile(statement, commits, redeeming).await;
             let stands = !commits || statement.contains("written");
             assert_eq!(
@@ -202,21 +211,21 @@ async fn a_removal_and_a_setting_wait_for_each_other() {
     let sets = "UPDATE admin_mfa SET provider = '3ae98d53-c520-437f-99e4-451f936e6d2c'";
     let removes = "DELETE FROM mfa_providers WHERE kind = 'Fido2'";
     let remove = |store: Arc<PostgresStore>| async move {
-        store.remove_provider(FIDO2_PROVIDER).await.unwrap()
+        store.remove_provider(FIDO2_PROVIDER, &[]).await.unwrap()
     };
     let set = |store: Arc<PostgresStore>| async move {
         let fido2 = AdminMfaChange {
             provider: Some(FIDO2_PROVIDER),
             exempted: Vec::new(),
         };
-        store.set_admin_mfa(&fido2).await.unwrap().is_some()
+        store.set_admin_mfa(&fido2, &[]).await.unwrap().is_some()
     };
     let store = || Arc::clone(&site.store);
     assert!(site.meanwhile(removes, false, set(store())).await);
-    site.store.set_admin_mfa(&totp()).await.unwrap();
+    site.store.set_admin_mfa(&totp(), &[]).await.unwrap();
     let answer = site.meanwhile(sets, true, remove(store())).await;
     assert_eq!(answer, Removal::InUse);
-    site.store.set_admin_mfa(&totp()).await.unwrap();
+    site.store.set_admin_mfa(&totp(), &[]).await.unwrap();
     assert!(!site.meanwhile(removes, true, set(store())).await);
 }
 
@@ -248,7 +257,7 @@ async fn a_sign_in_waits_for_no_change_of_the_lockout() {
             lock_start: None,
         },
     };
-    let counted = site.store.count_password_failure(&failure).await;
+    let counted = site.store.count_password_failure(&failure, &[]).await;
     assert_eq!(counted.unwrap(), Swap::Done);
     transaction.commit().await.unwrap();
     assert_eq!(lockout().await.threshold(), 2);

@@ -87,7 +87,7 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date() {
         dialogue: DialogueChange::Store(dialogue.clone()),
         ends_token: false,
     };
-    assert_eq!(store.settle(&settlement).await.unwrap(), Swap::Done);
+    assert_eq!(store.settle(&settlement, &[]).await.unwrap(), Swap::Done);
     let bearer = store.bearer(&hash).await.unwrap().unwrap();
     assert_eq!(bearer.dialogue, Some(dialogue));
     assert_eq!(bearer.factor.budget, settlement.budget);
@@ -98,7 +98,7 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date() {
         provider: Some(MfaProviderId::from_random([1; 16])),
         exempted: Vec::new(),
     };
-    assert_eq!(store.set_admin_mfa(&unknown).await.unwrap(), None);
+    assert_eq!(store.set_admin_mfa(&unknown, &[]).await.unwrap(), None);
     let alice = store.user_by_name(&NameKey::of("ALICE")).await.unwrap();
     assert_eq!(alice, Some(bearer.user));
 }

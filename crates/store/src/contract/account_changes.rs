@@ -19,19 +19,19 @@ async fn troubled(store: &Shared) -> (Actor, Actor) {
     let user = add(store, 1, "alice").await;
     let (one, two) = (Actor::enrolled(store, user, 1).await, Actor { user, n: 2 });
     let noted = store
-        .mint(&one.hash(100), &one.new_admin(1), Some(at(1)))
+        .mint(&one.hash(100), &one.new_admin(1), Some(at(1)), &[])
         .await;
     assert_eq!(noted.unwrap(), Swap::Done);
     let two = Actor::sign_in(store, two.user, two.n).await;
     let guess = two.guess(&two.bearer(store).await);
-    assert_eq!(store.settle(&guess).await.unwrap(), Swap::Done);
+    assert_eq!(store.settle(&guess, &[]).await.unwrap(), Swap::Done);
     for lane in [Lane::Account(failed(0)), Lane::Device(failed(0))] {
         let failure = PasswordFailure {
             lane: one.lane(lane),
             failures: failed(4),
         };
         assert_eq!(
-            store.count_password_failure(&failure).await.unwrap(),
+            store.count_password_failure(&failure, &[]).await.unwrap(),
             Swap::Done
         );
     }
@@ -45,7 +45,12 @@ pub async fn a_new_password_ends_sessions_and_failures(store: Arc<dyn Store>) {
     let bob = Actor::sign_in(&store, add(&store, 2, "bob").await, 3).await;
     let factor = two.bearer(&store).await.factor;
     let new = PasswordHash::new("new");
-    assert!(store.set_password(one.user, &new, at(9)).await.unwrap());
+    assert!(
+        store
+            .set_password(one.user, &new, at(9), &[])
+            .await
+            .unwrap()
+    );
 
     for token in [one.hash(1), one.hash(100), two.partial()] {
         assert!(!is_alive(&store, token).await);
@@ -64,18 +69,18 @@ pub async fn a_new_password_ends_sessions_and_failures(store: Arc<dyn Store>) {
         &store,
         two,
         "the old password",
-        store.start_session(&two.start()),
+        store.start_session(&two.start(), &[]),
     )
     .await;
     let start = crate::SessionStart {
         password: new.clone(),
         ..two.start()
     };
-    assert_eq!(store.start_session(&start).await.unwrap(), Swap::Done);
+    assert_eq!(store.start_session(&start, &[]).await.unwrap(), Swap::Done);
     assert_eq!(two.bearer(&store).await.factor, factor);
 
     let nobody = UserId::from_uuid(Uuid::from_u128(99));
-    assert!(!store.set_password(nobody, &new, at(9)).await.unwrap());
+    assert!(!store.set_password(nobody, &new, at(9), &[]).await.unwrap());
 }
 
 /// Disabling a user ends all of the user's sessions, and no other's.
@@ -93,7 +98,7 @@ pub async fn disabling_ends_sessions(store: Arc<dyn Store>) {
     assert_eq!(user.password_failures, failed(4));
 
     let nobody = UserId::from_uuid(Uuid::from_u128(99));
-    let answer = store.set_disabled(nobody, true, at(9)).await.unwrap();
+    let answer = store.set_disabled(nobody, true, at(9), &[]).await.unwrap();
     assert_eq!(answer, UserWrite::Moved);
 }
 
@@ -114,7 +119,7 @@ pub async fn unlocking_ends_failures_and_keeps_the_seed(store: Arc<dyn Store>) {
     let (one, two) = troubled(&store).await;
     let before = two.bearer(&store).await.factor;
     assert_ne!(before.budget.streak(), 0);
-    assert!(store.unlock(one.user, at(9)).await.unwrap());
+    assert!(store.unlock(one.user, at(9), &[]).await.unwrap());
 
     let after = two.bearer(&store).await;
     assert_eq!(after.factor.budget, before.budget.reset());
@@ -134,7 +139,7 @@ pub async fn unlocking_ends_failures_and_keeps_the_seed(store: Arc<dyn Store>) {
 
     let bob = Actor::sign_in(&store, add(&store, 2, "bob").await, 3).await;
     assert!(
-        store.unlock(bob.user, at(9)).await.unwrap(),
+        store.unlock(bob.user, at(9), &[]).await.unwrap(),
         "nothing to unlock"
     );
     assert_eq!(
@@ -142,7 +147,7 @@ pub async fn unlocking_ends_failures_and_keeps_the_seed(store: Arc<dyn Store>) {
         GuessBudget::default()
     );
     let nobody = UserId::from_uuid(Uuid::from_u128(99));
-    assert!(!store.unlock(nobody, at(9)).await.unwrap());
+    assert!(!store.unlock(nobody, at(9), &[]).await.unwrap());
 }
 
 /// Until when an operator has let a user off is kept, and taken back.
@@ -151,7 +156,7 @@ pub async fn an_exemption_until_is_kept(store: Arc<dyn Store>) {
     for until in [Some(at(60)), None] {
         assert!(
             store
-                .set_exempt_until(alice.user, until, at(9))
+                .set_exempt_until(alice.user, until, at(9), &[])
                 .await
                 .unwrap()
         );
@@ -166,7 +171,12 @@ pub async fn an_exemption_until_is_kept(store: Arc<dyn Store>) {
         );
     }
     let nobody = UserId::from_uuid(Uuid::from_u128(99));
-    assert!(!store.set_exempt_until(nobody, None, at(9)).await.unwrap());
+    assert!(
+        !store
+            .set_exempt_until(nobody, None, at(9), &[])
+            .await
+            .unwrap()
+    );
 }
 
 /// Removing a user removes tokens, seed and devices, and nothing of anybody else.
@@ -182,12 +192,18 @@ pub async fn removing_a_user_removes_all_that_is_the_users(store: Arc<dyn Store>
     assert_eq!(store.seeds(&ListQuery::default()).await.unwrap().total, 1);
     assert!(is_alive(&store, bob.hash(100)).await);
     assert_eq!(
-        store.reset_factor(one.user, None).await.unwrap(),
+        store.reset_factor(one.user, None, &[]).await.unwrap(),
         FactorReset::NoSeed
     );
-    let again = store.remove_user(one.user, None).await.unwrap();
+    let again = store.remove_user(one.user, None, &[]).await.unwrap();
     assert_eq!(again, UserWrite::Moved);
-    check_refused(&store, two, "removed", store.start_session(&two.start())).await;
+    check_refused(
+        &store,
+        two,
+        "removed",
+        store.start_session(&two.start(), &[]),
+    )
+    .await;
 }
 
 /// Who takes a name that is free again, even with the old id, has nothing of who bore it before.
@@ -197,7 +213,10 @@ pub async fn a_name_that_is_free_again_is_another_user(store: Arc<dyn Store>) {
     remove(&store, one.user).await;
     let mut again = new_user(1, "alice");
     again.user.name = UserName::new("Alice").unwrap();
-    assert_eq!(store.add_user(&again).await.unwrap(), Creation::Created);
+    assert_eq!(
+        store.add_user(&again, &[]).await.unwrap(),
+        Creation::Created
+    );
 
     check_refused(&store, two, "of the one before", claim(&store, &finish)).await;
     let standing = store

@@ -30,7 +30,7 @@ pub async fn a_user_is_read_back(store: Arc<dyn Store>) {
     bob.user.disabled = true;
     bob.password = None;
     for new in [&alice, &bob] {
-        assert_eq!(store.add_user(new).await.unwrap(), Creation::Created);
+        assert_eq!(store.add_user(new, &[]).await.unwrap(), Creation::Created);
     }
 
     let listed = store.users(&ListQuery::default()).await.unwrap().items;
@@ -72,7 +72,7 @@ pub async fn an_id_is_taken_once(store: Arc<dyn Store>) {
     };
     let before = picture(&store, alice).await;
     for name in ["bob", "alice"] {
-        let answer = store.add_user(&new_user(1, name)).await.unwrap();
+        let answer = store.add_user(&new_user(1, name), &[]).await.unwrap();
         assert_eq!(answer, Creation::IdTaken);
     }
     assert_eq!(picture(&store, alice).await, before);
@@ -86,7 +86,7 @@ pub async fn a_name_is_taken_in_every_spelling(store: Arc<dyn Store>) {
     };
     let before = picture(&store, jose).await;
     for name in ["jos\u{e9}", "JOS\u{c9}", "jose\u{301}", "Jose\u{301}"] {
-        let answer = store.add_user(&new_user(2, name)).await.unwrap();
+        let answer = store.add_user(&new_user(2, name), &[]).await.unwrap();
         assert_eq!(answer, Creation::NameTaken, "{name}");
         let found = store.user_by_name(&key(name)).await.unwrap().unwrap();
         assert_eq!((found.id, found.name.as_str()), (jose.user, "jos\u{e9}"));
@@ -99,7 +99,7 @@ pub async fn a_name_is_taken_in_every_spelling(store: Arc<dyn Store>) {
 pub async fn of_many_who_take_a_name_one_gets_it(store: Arc<dyn Store>) {
     let answers = at_once((1..=16).map(|n| {
         let (store, name) = (store.clone(), if n % 2 == 0 { "alice" } else { "ALICE" });
-        async move { store.add_user(&new_user(n, name)).await.unwrap() }
+        async move { store.add_user(&new_user(n, name), &[]).await.unwrap() }
     }))
     .await;
     let count = |wanted| answers.iter().filter(|answer| **answer == wanted).count();

@@ -82,7 +82,7 @@ pub(super) fn password(user: UserId) -> PasswordHash {
 
 pub(super) async fn add(store: &Shared, n: u64, name: &str) -> UserId {
     let new = new_user(n, name);
-    assert_eq!(store.add_user(&new).await.unwrap(), Creation::Created);
+    assert_eq!(store.add_user(&new, &[]).await.unwrap(), Creation::Created);
     new.user.id
 }
 
@@ -103,7 +103,7 @@ impl Actor {
     pub(super) async fn sign_in(store: &Shared, user: UserId, n: u64) -> Self {
         let actor = Self { user, n };
         assert_eq!(
-            store.start_session(&actor.start()).await.unwrap(),
+            store.start_session(&actor.start(), &[]).await.unwrap(),
             Swap::Done
         );
         actor
@@ -114,7 +114,10 @@ impl Actor {
         let actor = Self::sign_in(store, user, n).await;
         let revision = actor.bearer(store).await.factor.revision;
         assert_eq!(
-            store.propose_seed(&actor.proposal(revision)).await.unwrap(),
+            store
+                .propose_seed(&actor.proposal(revision), &[])
+                .await
+                .unwrap(),
             Swap::Done
         );
         let finish = actor.finish(&actor.bearer(store).await, 0);

@@ -13,7 +13,7 @@ use crate::{
 
 /// A finish, with an answer that compares.
 pub(super) async fn claim(store: &Shared, finish: &Finish) -> Result<Swap, StoreError> {
-    Ok(match store.finish(finish).await? {
+    Ok(match store.finish(finish, &[]).await? {
         Claim::Fresh(_) => Swap::Done,
         Claim::Moved => Swap::Moved,
     })
@@ -21,7 +21,7 @@ pub(super) async fn claim(store: &Shared, finish: &Finish) -> Result<Swap, Store
 
 /// A redemption, with an answer that compares.
 pub(super) async fn redeem(store: &Shared, redemption: &Redemption) -> Result<Swap, StoreError> {
-    Ok(match store.redeem(redemption).await? {
+    Ok(match store.redeem(redemption, &[]).await? {
         Redeeming::Fresh(_) => Swap::Done,
         Redeeming::Moved => Swap::Moved,
     })
@@ -29,19 +29,19 @@ pub(super) async fn redeem(store: &Shared, redemption: &Redemption) -> Result<Sw
 
 /// Disables a user, or enables one.
 pub(super) async fn disable(store: &Shared, user: UserId, disabled: bool, now: Timestamp) {
-    let answer = store.set_disabled(user, disabled, now).await.unwrap();
+    let answer = store.set_disabled(user, disabled, now, &[]).await.unwrap();
     assert_eq!(answer, UserWrite::Done);
 }
 
 /// Deletes a user.
 pub(super) async fn remove(store: &Shared, user: UserId) {
-    let answer = store.remove_user(user, None).await.unwrap();
+    let answer = store.remove_user(user, None, &[]).await.unwrap();
     assert_eq!(answer, UserWrite::Done);
 }
 
 /// Settings with a provider that is there, or none.
 pub(super) async fn set(store: &Shared, change: &AdminMfaChange) -> AdminMfa {
-    store.set_admin_mfa(change).await.unwrap().unwrap()
+    store.set_admin_mfa(change, &[]).await.unwrap().unwrap()
 }
 
 /// Checks that nothing is taken from a budget, whichever row of failures it is.

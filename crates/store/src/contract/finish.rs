@@ -13,9 +13,9 @@ use crate::{Finish, SeedState, Store, Swap};
 pub async fn the_first_code_verifies_the_seed(store: Arc<dyn Store>) {
     let alice = Actor::sign_in(&store, add(&store, 1, "alice").await, 1).await;
     let guess = alice.guess(&alice.bearer(&store).await);
-    assert_eq!(store.settle(&guess).await.unwrap(), Swap::Done);
+    assert_eq!(store.settle(&guess, &[]).await.unwrap(), Swap::Done);
     assert_eq!(
-        store.propose_seed(&alice.proposal(1)).await.unwrap(),
+        store.propose_seed(&alice.proposal(1), &[]).await.unwrap(),
         Swap::Done
     );
     let finish = Finish {
@@ -63,7 +63,9 @@ pub async fn a_finish_rotates_the_token_and_no_other(store: Arc<dyn Store>) {
         Actor::sign_in(&store, user, 2).await,
         Actor::sign_in(&store, user, 3).await,
     );
-    let minted = store.mint(&two.partial(), &two.new_admin(1), None).await;
+    let minted = store
+        .mint(&two.partial(), &two.new_admin(1), None, &[])
+        .await;
     assert_eq!(minted.unwrap(), Swap::Done);
     let finish = two.finish(&two.bearer(&store).await, 1);
     assert_eq!(claim(&store, &finish).await.unwrap(), Swap::Done);
@@ -154,7 +156,7 @@ pub async fn a_finish_is_refused_when_something_moved(store: Arc<dyn Store>) {
     )
     .await;
 
-    store.end_session(two.session()).await.unwrap();
+    store.end_session(two.session(), &[]).await.unwrap();
     refused(finish.clone(), "an ended session").await;
     remove(&store, user).await;
     refused(finish, "a removed user").await;
@@ -249,13 +251,13 @@ pub async fn a_settlement_and_a_finish_of_one_revision_exclude_each_other(store:
     while let (Some(guesser), Some(finisher)) = (actors.next(), actors.next()) {
         n += 1;
         // So that the guesses of earlier rounds do not add up to a wait.
-        store.unlock(guesser.user, at(0)).await.unwrap();
+        store.unlock(guesser.user, at(0), &[]).await.unwrap();
         let before = guesser.bearer(&store).await.factor.revision;
         let guess = guesser.guess(&guesser.bearer(&store).await);
         let finish = finisher.finish(&finisher.bearer(&store).await, n);
         let (one, two) = (store.clone(), store.clone());
         let (guessed, finished) = tokio::join!(
-            tokio::spawn(async move { one.settle(&guess).await }),
+            tokio::spawn(async move { one.settle(&guess, &[]).await }),
             tokio::spawn(async move { claim(&two, &finish).await }),
         );
         assert_eq!(done([guessed.unwrap(), finished.unwrap()]), 1);

@@ -15,7 +15,7 @@ use crate::{AdminMfaChange, PasswordFailure, Store, Swap};
 pub(super) async fn known(store: &Shared) -> Actor {
     let alice = Actor::sign_in(store, add(store, 1, "alice").await, 1).await;
     let minted = store
-        .mint(&alice.partial(), &alice.new_admin(1), Some(at(1)))
+        .mint(&alice.partial(), &alice.new_admin(1), Some(at(1)), &[])
         .await;
     assert_eq!(minted.unwrap(), Swap::Done);
     alice
@@ -59,9 +59,9 @@ pub async fn a_standing_shows_what_decides(store: Arc<dyn Store>) {
         provider: Some(TOTP_PROVIDER),
         exempted: vec![("alice".to_owned(), Some(key("alice")))],
     };
-    let _ = store.set_admin_mfa(&change).await.unwrap();
+    let _ = store.set_admin_mfa(&change, &[]).await.unwrap();
     store
-        .set_exempt_until(alice.user, Some(at(7)), at(0))
+        .set_exempt_until(alice.user, Some(at(7)), at(0), &[])
         .await
         .unwrap();
 
@@ -98,7 +98,7 @@ pub async fn failures_of_the_account_are_counted_from_what_they_were(store: Arc<
     for count in 0..5 {
         let counted = failure(alice, Lane::Account(failed(count)), failed(count + 1));
         assert_eq!(
-            store.count_password_failure(&counted).await.unwrap(),
+            store.count_password_failure(&counted, &[]).await.unwrap(),
             Swap::Done
         );
         assert_eq!(
@@ -116,14 +116,26 @@ pub async fn failures_of_the_account_are_counted_from_what_they_were(store: Arc<
     };
     for read in [failed(0), failed(4), failed(6), other_lock, no_lock] {
         let moved = failure(alice, Lane::Account(read), failed(9));
-        check_refused(&store, alice, "moved", store.count_password_failure(&moved)).await;
+        check_refused(
+            &store,
+            alice,
+            "moved",
+            store.count_password_failure(&moved, &[]),
+        )
+        .await;
     }
     let nobody = Actor {
         user: UserId::from_uuid(Uuid::from_u128(99)),
         n: 1,
     };
     let gone = failure(nobody, Lane::Account(failed(0)), failed(9));
-    check_refused(&store, alice, "nobody", store.count_password_failure(&gone)).await;
+    check_refused(
+        &store,
+        alice,
+        "nobody",
+        store.count_password_failure(&gone, &[]),
+    )
+    .await;
 }
 
 /// The failures of a device are counted apart from those of the account and of other devices.
@@ -131,7 +143,7 @@ pub async fn failures_of_a_device_are_its_own(store: Arc<dyn Store>) {
     let alice = known(&store).await;
     let counted = failure(alice, Lane::Device(failed(0)), failed(3));
     assert_eq!(
-        store.count_password_failure(&counted).await.unwrap(),
+        store.count_password_failure(&counted, &[]).await.unwrap(),
         Swap::Done
     );
     assert_eq!(failures(&store, alice).await, (failed(0), Some(failed(3))));
@@ -139,7 +151,7 @@ pub async fn failures_of_a_device_are_its_own(store: Arc<dyn Store>) {
         &store,
         alice,
         "moved",
-        store.count_password_failure(&counted),
+        store.count_password_failure(&counted, &[]),
     )
     .await;
 
@@ -149,7 +161,7 @@ pub async fn failures_of_a_device_are_its_own(store: Arc<dyn Store>) {
         &store,
         alice,
         "unknown device",
-        store.count_password_failure(&unknown),
+        store.count_password_failure(&unknown, &[]),
     )
     .await;
     let bob = Actor {
@@ -161,7 +173,7 @@ pub async fn failures_of_a_device_are_its_own(store: Arc<dyn Store>) {
         &store,
         alice,
         "another's device",
-        store.count_password_failure(&foreign),
+        store.count_password_failure(&foreign, &[]),
     )
     .await;
 }
@@ -172,7 +184,7 @@ pub async fn of_concurrent_failures_one_is_counted(store: Arc<dyn Store>) {
     for lane in [Lane::Account(failed(0)), Lane::Device(failed(0))] {
         let answers = at_once((0..16).map(|_| {
             let (store, failure) = (store.clone(), failure(alice, lane, failed(1)));
-            async move { store.count_password_failure(&failure).await }
+            async move { store.count_password_failure(&failure, &[]).await }
         }))
         .await;
         assert_eq!(done(answers), 1, "{lane:?}");
@@ -188,7 +200,7 @@ pub async fn devices_of_long_ago_are_forgotten_a_few_at_a_time(store: Arc<dyn St
         let alice = Actor::sign_in(&store, user, n).await;
         let completed = Some(at(i64::try_from(n).unwrap()));
         let minted = store
-            .mint(&alice.partial(), &alice.new_admin(1), completed)
+            .mint(&alice.partial(), &alice.new_admin(1), completed, &[])
             .await;
         assert_eq!(minted.unwrap(), Swap::Done);
     }
@@ -203,10 +215,10 @@ pub async fn devices_of_long_ago_are_forgotten_a_few_at_a_time(store: Arc<dyn St
 
     let forgotten = Actor { user, n: 1 };
     let by_device = failure(forgotten, Lane::Device(failed(0)), failed(1));
-    let refused = store.count_password_failure(&by_device);
+    let refused = store.count_password_failure(&by_device, &[]);
     check_refused(&store, forgotten, "a forgotten device", refused).await;
     let by_account = failure(forgotten, Lane::Account(failed(0)), failed(1));
-    let counted = store.count_password_failure(&by_account).await;
+    let counted = store.count_password_failure(&by_account, &[]).await;
     assert_eq!(counted.unwrap(), Swap::Done);
     assert_eq!(failures(&store, forgotten).await, (failed(1), None));
 }

@@ -23,7 +23,7 @@ pub(super) fn local_provider(n: u32) -> LocalProvider {
 }
 
 async fn set(store: &Shared, new: &LocalProvider) {
-    store.set_local_provider(new).await.unwrap();
+    store.set_local_provider(new, &[]).await.unwrap();
     assert_eq!(store.local_provider().await.unwrap(), *new);
 }
 
@@ -80,7 +80,12 @@ pub async fn concurrent_replacements_do_not_mix(store: Arc<dyn Store>) {
     for _ in 0..4 {
         at_once((1..=8).map(|n| {
             let store = store.clone();
-            async move { store.set_local_provider(&local_provider(n)).await.unwrap() }
+            async move {
+                store
+                    .set_local_provider(&local_provider(n), &[])
+                    .await
+                    .unwrap();
+            }
         }))
         .await;
         let found = store.local_provider().await.unwrap();

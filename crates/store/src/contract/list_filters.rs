@@ -35,7 +35,7 @@ async fn tagged(store: &Shared, n: u64, name: &str, tags: &[&str]) {
     let mut new = new_user(n, name);
     new.user.first_name = format!("First {n}");
     new.user.tags = tags.iter().map(|&tag| tag.to_owned()).collect();
-    assert_eq!(store.add_user(&new).await.unwrap(), Creation::Created);
+    assert_eq!(store.add_user(&new, &[]).await.unwrap(), Creation::Created);
 }
 
 /// Checks the names that are found, how many match and how many may be seen.
@@ -115,7 +115,10 @@ pub async fn seeds_are_filtered_by_their_user(store: Arc<dyn Store>) {
     for (n, name) in [(1, "anna"), (2, "berta")] {
         let actor = Actor::sign_in(&store, add(&store, n, name).await, n).await;
         let proposal = actor.proposal(0);
-        assert_eq!(store.propose_seed(&proposal).await.unwrap(), Swap::Done);
+        assert_eq!(
+            store.propose_seed(&proposal, &[]).await.unwrap(),
+            Swap::Done
+        );
     }
     add(&store, 3, "nobody").await;
     let found = async |field, text| {
@@ -148,7 +151,10 @@ pub async fn a_changed_object_is_found_as_it_is(store: Arc<dyn Store>) {
     };
     change.user.tags = vec!["new".to_owned()];
     change.user.email = Some("A@example.org".to_owned());
-    assert_eq!(store.replace_user(&change).await.unwrap(), UserWrite::Done);
+    assert_eq!(
+        store.replace_user(&change, &[]).await.unwrap(),
+        UserWrite::Done
+    );
     check(&store, &filters(&[("tags", "old")]), &[], 1).await;
     check(
         &store,

@@ -64,7 +64,7 @@ pub async fn users_are_listed_by_their_times(store: Arc<dyn Store>) {
     ] {
         let mut new = new_user(n, name);
         (new.user.created, new.user.updated) = (at(created), at(updated));
-        assert_eq!(store.add_user(&new).await.unwrap(), Creation::Created);
+        assert_eq!(store.add_user(&new, &[]).await.unwrap(), Creation::Created);
     }
     for (order, mut expected) in [
         (ListOrder::Created, ["b", "d", "c", "a"]),
@@ -118,7 +118,7 @@ pub async fn pages_do_not_overlap(store: Arc<dyn Store>) {
     for n in 1..=23 {
         let mut new = new_user(n, &format!("u{}", n * 7 % 23));
         new.user.created = at(i64::try_from(n % 3).unwrap());
-        assert_eq!(store.add_user(&new).await.unwrap(), Creation::Created);
+        assert_eq!(store.add_user(&new, &[]).await.unwrap(), Creation::Created);
     }
     for order in [ListOrder::Name, ListOrder::Created, ListOrder::Updated] {
         for descending in [false, true] {
@@ -189,7 +189,7 @@ pub async fn users_are_found_by_everything_that_names_them(store: Arc<dyn Store>
     new.user.notes = "Second FLOOR".into();
     new.user.tags = vec!["Builtin".to_owned(), "\u{c4}rzte".to_owned()];
     new.user.email = Some("nowhere@example.com".to_owned());
-    assert_eq!(store.add_user(&new).await.unwrap(), Creation::Created);
+    assert_eq!(store.add_user(&new, &[]).await.unwrap(), Creation::Created);
     add(&store, 1, "other").await;
     for query in [
         "z\u{fc}rich",
@@ -217,7 +217,7 @@ pub async fn seeds_are_listed_by_the_name_of_the_user(store: Arc<dyn Store>) {
     ] {
         let alice = Actor::sign_in(&store, new_user(n, name).user.id, n).await;
         assert_eq!(
-            store.propose_seed(&alice.proposal(0)).await.unwrap(),
+            store.propose_seed(&alice.proposal(0), &[]).await.unwrap(),
             Swap::Done
         );
         if verified {

@@ -11,7 +11,10 @@ async fn providers(store: &Shared, all: &[(&str, i64, i64)]) {
     for (n, (name, created, updated)) in (1..).zip(all) {
         let mut new = provider(n, name);
         (new.provider.created, new.provider.updated) = (at(*created), at(*updated));
-        assert_eq!(store.add_provider(&new).await.unwrap(), Creation::Created);
+        assert_eq!(
+            store.add_provider(&new, &[]).await.unwrap(),
+            Creation::Created
+        );
     }
 }
 
@@ -86,7 +89,10 @@ pub async fn providers_are_found_by_everything_that_names_them(store: Arc<dyn St
     let mut new = provider(0x00c0_ffee, "Z\u{dc}RICH 100%");
     new.provider.notes = "Second FLOOR".into();
     new.provider.tags = vec!["Builtin".to_owned(), "\u{c4}rzte".to_owned()];
-    assert_eq!(store.add_provider(&new).await.unwrap(), Creation::Created);
+    assert_eq!(
+        store.add_provider(&new, &[]).await.unwrap(),
+        Creation::Created
+    );
     for (queries, matching) in [
         (&["z\u{fc}rich"][..], 1),
         (&["floor", "00%"], 1),

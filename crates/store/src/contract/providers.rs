@@ -35,11 +35,14 @@ pub async fn the_built_in_providers_are_there(store: Arc<dyn Store>) {
         // In every spelling, and so also in the one that is stored.
         let mut again = super::radius_cast::provider(1, &provider.name.to_uppercase());
         assert_eq!(
-            store.add_provider(&again).await.unwrap(),
+            store.add_provider(&again, &[]).await.unwrap(),
             Creation::NameTaken
         );
         again.provider.id = provider.id;
-        assert_eq!(store.add_provider(&again).await.unwrap(), Creation::IdTaken);
+        assert_eq!(
+            store.add_provider(&again, &[]).await.unwrap(),
+            Creation::IdTaken
+        );
         let expected = StoredProvider {
             provider,
             shared_secret: None,
@@ -79,7 +82,10 @@ pub async fn a_provider_is_read_back(store: Arc<dyn Store>) {
         });
         new.shared_secret = (n > 2).then(|| sealed(n));
         new.challenge_secret = odd.then(|| sealed(100 + n));
-        assert_eq!(store.add_provider(&new).await.unwrap(), Creation::Created);
+        assert_eq!(
+            store.add_provider(&new, &[]).await.unwrap(),
+            Creation::Created
+        );
         every.push(new);
     }
     let listed = store.providers(&ListQuery::default()).await.unwrap().items;
@@ -96,18 +102,21 @@ pub async fn a_provider_is_read_back(store: Arc<dyn Store>) {
 /// is written.
 pub async fn an_id_and_a_name_are_taken_once(store: Arc<dyn Store>) {
     let first = provider(1, "Caf\u{e9}");
-    assert_eq!(store.add_provider(&first).await.unwrap(), Creation::Created);
+    assert_eq!(
+        store.add_provider(&first, &[]).await.unwrap(),
+        Creation::Created
+    );
     let before = all(&store).await;
     for name in ["other", "Caf\u{e9}"] {
-        let answer = store.add_provider(&provider(1, name)).await.unwrap();
+        let answer = store.add_provider(&provider(1, name), &[]).await.unwrap();
         assert_eq!(answer, Creation::IdTaken);
     }
     for name in ["Caf\u{e9}", "CAF\u{c9}", "cafe\u{301}"] {
-        let answer = store.add_provider(&provider(2, name)).await.unwrap();
+        let answer = store.add_provider(&provider(2, name), &[]).await.unwrap();
         assert_eq!(answer, Creation::NameTaken, "{name}");
     }
     assert_eq!(all(&store).await, before);
-    let answer = store.add_provider(&provider(2, "cafe")).await.unwrap();
+    let answer = store.add_provider(&provider(2, "cafe"), &[]).await.unwrap();
     assert_eq!(answer, Creation::Created);
 }
 
@@ -116,7 +125,7 @@ pub async fn of_many_who_name_a_provider_alike_one_does(store: Arc<dyn Store>) {
     let answers = at_once((1..=16).map(|n| {
         let name = if n % 2 == 0 { "ours" } else { "OURS" };
         let (store, new) = (store.clone(), provider(n, name));
-        async move { store.add_provider(&new).await.unwrap() }
+        async move { store.add_provider(&new, &[]).await.unwrap() }
     }))
     .await;
     let count = |wanted| answers.iter().filter(|answer| **answer == wanted).count();
@@ -131,7 +140,7 @@ pub async fn of_many_who_name_a_provider_alike_one_does(store: Arc<dyn Store>) {
     let answers = at_once(others.into_iter().map(|other| {
         let (store, mut new) = (store.clone(), replaced(&other));
         new.provider.name = "theirs".into();
-        async move { store.replace_provider(&new).await.unwrap() }
+        async move { store.replace_provider(&new, &[]).await.unwrap() }
     }))
     .await;
     let count = |wanted| answers.iter().filter(|answer| **answer == wanted).count();
@@ -178,7 +187,9 @@ pub async fn a_provider_is_replaced(store: Arc<dyn Store>) {
         let found = store.providers(&query).await.unwrap();
         assert_eq!((found.matching, found.total), (matching, 3));
     }
-    let answer = store.add_provider(&provider(3, &first.provider.name)).await;
+    let answer = store
+        .add_provider(&provider(3, &first.provider.name), &[])
+        .await;
     assert_eq!(answer.unwrap(), Creation::Created);
 
     // A name may change its spelling.
@@ -201,16 +212,16 @@ pub async fn a_replacement_is_refused_when_something_moved(store: Arc<dyn Store>
         new.provider.revision = revision;
         for name in [&first.provider.name, &second.provider.name] {
             new.provider.name.clone_from(name);
-            let answer = store.replace_provider(&new).await.unwrap();
+            let answer = store.replace_provider(&new, &[]).await.unwrap();
             assert_eq!(answer, Replacement::Moved, "{revision}");
         }
     }
     let mut new = replaced(&replaced(&first));
     new.provider.name = second.provider.name.to_uppercase();
-    let answer = store.replace_provider(&new).await.unwrap();
+    let answer = store.replace_provider(&new, &[]).await.unwrap();
     assert_eq!(answer, Replacement::NameTaken);
     let missing = replaced(&provider(3, "missing"));
-    let answer = store.replace_provider(&missing).await.unwrap();
+    let answer = store.replace_provider(&missing, &[]).await.unwrap();
     assert_eq!(answer, Replacement::Moved);
     assert_eq!(all(&store).await, before);
 }
@@ -222,7 +233,7 @@ pub async fn of_concurrent_replacements_one_is_written(store: Arc<dyn Store>) {
         let answers = at_once((0..8).map(|n| {
             let (store, mut new) = (store.clone(), replaced(&last));
             new.provider.notes = n.to_string();
-            async move { store.replace_provider(&new).await.unwrap() }
+            async move { store.replace_provider(&new, &[]).await.unwrap() }
         }))
         .await;
         let done = answers.iter().filter(|one| **one == Replacement::Done);
@@ -238,18 +249,24 @@ pub async fn a_provider_is_removed_unless_it_is_due(store: Arc<dyn Store>) {
     let first = radius_is_due(&store).await.provider.id;
     let second = add_provider(&store, 2).await.provider.id;
     let before = all(&store).await;
-    assert_eq!(store.remove_provider(first).await.unwrap(), Removal::InUse);
+    assert_eq!(
+        store.remove_provider(first, &[]).await.unwrap(),
+        Removal::InUse
+    );
     assert_eq!(all(&store).await, before);
     for (id, answer) in [(second, Removal::Removed), (second, Removal::Missing)] {
-        assert_eq!(store.remove_provider(id).await.unwrap(), answer);
+        assert_eq!(store.remove_provider(id, &[]).await.unwrap(), answer);
     }
     assert_eq!(store.provider(second).await.unwrap(), None);
-    assert_eq!(store.set_admin_mfa(&due(Some(second))).await.unwrap(), None);
+    assert_eq!(
+        store.set_admin_mfa(&due(Some(second)), &[]).await.unwrap(),
+        None
+    );
     for provider in [Some(TOTP_PROVIDER), None] {
         set(&store, &due(Some(first))).await;
         set(&store, &due(provider)).await;
         assert_eq!(
-            store.remove_provider(first).await.unwrap(),
+            store.remove_provider(first, &[]).await.unwrap(),
             Removal::Removed
         );
         assert_eq!(add_provider(&store, 1).await.provider.id, first);

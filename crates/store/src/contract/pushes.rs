@@ -10,7 +10,7 @@ use crate::{PushStart, SecondFactor, Store, Swap};
 
 /// Starts a push that nothing is in the way of.
 async fn start(store: &Shared, start: &PushStart) {
-    assert_eq!(store.start_push(start).await.unwrap(), Swap::Done);
+    assert_eq!(store.start_push(start, &[]).await.unwrap(), Swap::Done);
 }
 
 /// The revision of a user's second factor.
@@ -66,7 +66,7 @@ pub async fn a_push_is_seen_in_the_revision(store: Arc<dyn Store>) {
 
     Actor::enrolled(&store, user, 2).await;
     let guess = alice.guess(&alice.bearer(&store).await);
-    assert_eq!(store.settle(&guess).await.unwrap(), Swap::Done);
+    assert_eq!(store.settle(&guess, &[]).await.unwrap(), Swap::Done);
     let before = alice.bearer(&store).await.factor;
     start(&store, &alice.push(1, 0, before.revision)).await;
     let expected = SecondFactor {
@@ -84,7 +84,7 @@ pub async fn a_push_is_refused_when_something_moved(store: Arc<dyn Store>) {
     let two = Actor::sign_in(&store, user, 2).await;
     let bob = Actor::sign_in(&store, add(&store, 2, "bob").await, 3).await;
     let refused = async |start: PushStart, why: &str| {
-        check_refused(&store, two, why, store.start_push(&start)).await;
+        check_refused(&store, two, why, store.start_push(&start, &[])).await;
     };
     let now = revision(&store, two).await;
     for other in [0, 1, now - 1, now + 1, u64::from(u32::MAX)] {
@@ -94,9 +94,9 @@ pub async fn a_push_is_refused_when_something_moved(store: Arc<dyn Store>) {
     let mut others = two.push(0, 0, now);
     others.push.session = bob.session();
     refused(others, "another's session").await;
-    store.end_session(two.session()).await.unwrap();
+    store.end_session(two.session(), &[]).await.unwrap();
     refused(two.push(0, 0, now), "an ended session").await;
-    store.end_session(bob.session()).await.unwrap();
+    store.end_session(bob.session(), &[]).await.unwrap();
     refused(bob.push(0, 0, 0), "before any factor").await;
     remove(&store, user).await;
     for revision in [0, now] {
@@ -117,7 +117,7 @@ pub async fn of_concurrent_pushes_one_is_started(store: Arc<dyn Store>) {
             .flat_map(|session| [2 * round, 2 * round + 1].map(|k| session.push(k, 0, round)));
         let answers = at_once(starts.map(|start| {
             let store = store.clone();
-            async move { store.start_push(&start).await }
+            async move { store.start_push(&start, &[]).await }
         }))
         .await;
         assert_eq!(done(answers), 1, "round {round}");
@@ -210,8 +210,8 @@ pub async fn pushes_end_with_their_user(store: Arc<dyn Store>) {
     let bob = Actor::sign_in(&store, add(&store, 2, "bob").await, 2).await;
     for who in [alice, bob] {
         start(&store, &who.push(0, 0, 0)).await;
-        store.end_session(who.session()).await.unwrap();
-        store.reset_factor(who.user, None).await.unwrap();
+        store.end_session(who.session(), &[]).await.unwrap();
+        store.reset_factor(who.user, None, &[]).await.unwrap();
         assert_eq!(store.pushes(who.user).await.unwrap().len(), 1);
     }
     remove(&store, alice.user).await;

@@ -62,14 +62,16 @@ impl End {
         let store = store.clone();
         let user = actor.user;
         match self {
-            Self::Session => write(async move { store.end_session(actor.session()).await }),
-            Self::Disabling => write(async move { store.set_disabled(user, true, at(1)).await }),
-            Self::Removal => write(async move { store.remove_user(user, None).await }),
+            Self::Session => write(async move { store.end_session(actor.session(), &[]).await }),
+            Self::Disabling => {
+                write(async move { store.set_disabled(user, true, at(1), &[]).await })
+            }
+            Self::Removal => write(async move { store.remove_user(user, None, &[]).await }),
             Self::NewPassword => write(async move {
                 let password = PasswordHash::new("new");
-                store.set_password(user, &password, at(1)).await
+                store.set_password(user, &password, at(1), &[]).await
             }),
-            Self::Reset => write(async move { store.reset_factor(user, None).await }),
+            Self::Reset => write(async move { store.reset_factor(user, None, &[]).await }),
         }
     }
 }
@@ -88,11 +90,11 @@ async fn mints_against(store: Shared, end: End) {
             write(async move {
                 let noted = (k % 2 == 0).then(|| at(2));
                 let first = store
-                    .mint(&alice.partial(), &alice.new_admin(2 * k), noted)
+                    .mint(&alice.partial(), &alice.new_admin(2 * k), noted, &[])
                     .await?;
                 let from = alice.hash(2 * k);
                 let second = store
-                    .mint(&from, &alice.new_admin(2 * k + 1), noted)
+                    .mint(&from, &alice.new_admin(2 * k + 1), noted, &[])
                     .await?;
                 assert!(first == Swap::Done || second == Swap::Moved);
                 Ok(())
@@ -172,9 +174,11 @@ async fn sessions_against(store: Shared, end: End) {
         let rivals = actors.clone().map(|actor| {
             let store = store.clone();
             write(async move {
-                if store.start_session(&actor.start()).await? == Swap::Done {
+                if store.start_session(&actor.start(), &[]).await? == Swap::Done {
                     let token = actor.new_admin(1);
-                    let _ = store.mint(&actor.partial(), &token, Some(at(2))).await?;
+                    let _ = store
+                        .mint(&actor.partial(), &token, Some(at(2)), &[])
+                        .await?;
                 }
                 Ok(())
             })
@@ -270,25 +274,25 @@ pub async fn all_at_once_ends_well(store: Arc<dyn Store>) {
         let (redemptions, pushes, providers) = (store.clone(), store.clone(), store.clone());
         let new = radius.clone();
         let writes = vec![
-            write(async move { guesses.settle(&guess).await }),
+            write(async move { guesses.settle(&guess, &[]).await }),
             write(async move { claim(&finishes, &finish).await }),
             write(async move { redeem(&redemptions, &redemption).await }),
-            write(async move { pushes.start_push(&push).await }),
-            write(async move { settings.set_admin_mfa(&change).await }),
-            write(async move { providers.replace_provider(&new).await }),
+            write(async move { pushes.start_push(&push, &[]).await }),
+            write(async move { settings.set_admin_mfa(&change, &[]).await }),
+            write(async move { providers.replace_provider(&new, &[]).await }),
             on(|store, _| write(async move { store.remove_useless_pushes(at(999), 9).await })),
             on(|store, one| {
                 let three = Actor {
                     n: one.n + 2,
                     ..one
                 };
-                write(async move { store.start_session(&three.start()).await })
+                write(async move { store.start_session(&three.start(), &[]).await })
             }),
             on(|store, _| write(async move { store.remove_expired(at(1 << 30), 100).await })),
-            on(|store, one| write(async move { store.unlock(one.user, at(3)).await })),
+            on(|store, one| write(async move { store.unlock(one.user, at(3), &[]).await })),
             on(|store, one| {
                 let token = one.new_admin(1);
-                write(async move { store.mint(&one.hash(100), &token, Some(at(2))).await })
+                write(async move { store.mint(&one.hash(100), &token, Some(at(2)), &[]).await })
             }),
             End::Reset.of(&store, one),
             End::NewPassword.of(&store, one),

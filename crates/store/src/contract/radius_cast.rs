@@ -64,13 +64,16 @@ pub(super) fn replaced(old: &StoredProvider) -> StoredProvider {
 /// Adds the n-th provider, with a name of its own.
 pub(super) async fn add_provider(store: &Shared, n: u64) -> StoredProvider {
     let new = provider(n, &format!("RADIUS {n}"));
-    assert_eq!(store.add_provider(&new).await.unwrap(), Creation::Created);
+    assert_eq!(
+        store.add_provider(&new, &[]).await.unwrap(),
+        Creation::Created
+    );
     new
 }
 
 /// Puts a provider in the place of itself; which one it is then.
 pub(super) async fn replace(store: &Shared, new: &StoredProvider) -> ProviderVersion {
-    let answer = store.replace_provider(new).await.unwrap();
+    let answer = store.replace_provider(new, &[]).await.unwrap();
     assert_eq!(answer, Replacement::Done);
     version(new)
 }
@@ -150,4 +153,9 @@ impl Actor {
             revision,
         }
     }
+}
+
+/// A provider that is nowhere.
+pub(super) fn nowhere() -> MfaProviderId {
+    MfaProviderId::from_uuid(Uuid::from_u128(404))
 }

@@ -138,7 +138,7 @@ pub async fn no_redemption_passes_another_provider(store: Arc<dyn Store>) {
                 exempted: exempted.collect(),
                 ..due(other)
             };
-            store.set_admin_mfa(&change).await
+            store.set_admin_mfa(&change, &[]).await
         })
     })
     .await;
@@ -150,7 +150,7 @@ pub async fn no_redemption_passes_a_replaced_provider(store: Arc<dyn Store>) {
         let mut new = replaced(&provider(1, "RADIUS 1"));
         new.provider.revision += round;
         write(async move {
-            let answer = store.replace_provider(&new).await?;
+            let answer = store.replace_provider(&new, &[]).await?;
             assert_eq!(answer, Replacement::Done);
             Ok(())
         })
@@ -168,10 +168,10 @@ pub async fn a_removal_and_a_setting_exclude_each_other(store: Arc<dyn Store>) {
             let store = store.clone();
             async move {
                 if (n + round) % 2 == 0 {
-                    let removal = store.remove_provider(id).await.unwrap();
+                    let removal = store.remove_provider(id, &[]).await.unwrap();
                     (removal == Removal::Removed, false)
                 } else {
-                    let set = store.set_admin_mfa(&due(Some(id))).await.unwrap();
+                    let set = store.set_admin_mfa(&due(Some(id)), &[]).await.unwrap();
                     (false, set.is_some())
                 }
             }

@@ -35,14 +35,16 @@ pub async fn an_acceptance_is_redeemed(store: Arc<dyn Store>) {
         Actor::sign_in(&store, user, 3).await,
         Actor::sign_in(&store, user, 4).await,
     );
-    let minted = store.mint(&one.partial(), &one.new_admin(1), None).await;
+    let minted = store
+        .mint(&one.partial(), &one.new_admin(1), None, &[])
+        .await;
     assert_eq!(minted.unwrap(), Swap::Done);
     for (who, n) in [(one, 1), (two, 2)] {
         let settlement = Settlement {
             dialogue: DialogueChange::Store(sealed(n)),
             ..who.guess(&who.bearer(&store).await)
         };
-        assert_eq!(store.settle(&settlement).await.unwrap(), Swap::Done);
+        assert_eq!(store.settle(&settlement, &[]).await.unwrap(), Swap::Done);
     }
     let before = one.bearer(&store).await;
     let redemption = one.redemption(&before, 2);
@@ -120,7 +122,7 @@ pub async fn a_redemption_is_refused_when_something_moved(store: Arc<dyn Store>)
     }
     let first = bob.redemption(&bob.bearer(&store).await, 1);
     for (actor, redemption) in [(two, &right), (bob, &first)] {
-        store.end_session(actor.session()).await.unwrap();
+        store.end_session(actor.session(), &[]).await.unwrap();
         refused(redemption, "an ended session").await;
     }
     for user in [two.user, bob.user] {
@@ -178,7 +180,7 @@ pub async fn a_redemption_is_refused_when_its_provider_moved(store: Arc<dyn Stor
 
         let redemption = alice.redemption(&alice.bearer(&store).await, 1);
         assert_eq!(redeem(&store, &redemption).await.unwrap(), Swap::Done);
-        store.end_session(alice.session()).await.unwrap();
+        store.end_session(alice.session(), &[]).await.unwrap();
     }
 }
 
@@ -216,7 +218,7 @@ pub async fn writes_of_one_revision_exclude_each_other(store: Arc<dyn Store>) {
             actors.push(Actor::sign_in(&store, user, 100 * (round + 1) + n).await);
         }
         if round % 4 < 2 {
-            store.reset_factor(user, None).await.unwrap();
+            store.reset_factor(user, None, &[]).await.unwrap();
             for actor in &mut actors {
                 actor.n += 10;
                 Actor::sign_in(&store, user, actor.n).await;
@@ -238,9 +240,9 @@ pub async fn writes_of_one_revision_exclude_each_other(store: Arc<dyn Store>) {
         let stores = [store.clone(), store.clone(), store.clone()];
         let [a, b, c] = stores;
         let answers = tokio::join!(
-            tokio::spawn(async move { a.settle(&settlement).await }),
+            tokio::spawn(async move { a.settle(&settlement, &[]).await }),
             tokio::spawn(async move { redeem(&b, &redemption).await }),
-            tokio::spawn(async move { c.start_push(&push).await }),
+            tokio::spawn(async move { c.start_push(&push, &[]).await }),
         );
         let answers = [answers.0, answers.1, answers.2].map(Result::unwrap);
         assert_eq!(done(answers), 1, "round {round}");

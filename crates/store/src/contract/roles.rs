@@ -18,7 +18,7 @@ fn id(n: u128) -> RoleId {
 }
 
 /// A role with this number and name, whose holders may see users.
-fn role(n: u128, name: &str) -> Role {
+pub(super) fn role(n: u128, name: &str) -> Role {
     let view = Privilege::known(PrivilegeType::View, Target::LocalUser, Scope::All);
     Role {
         id: id(n),
@@ -39,23 +39,24 @@ fn everything(n: u128, name: &str) -> Role {
 }
 
 async fn made(store: &Shared, role: &Role) -> RoleWrite {
-    store.add_role(role, authority(store).await).await.unwrap()
+    let authority = authority(store).await;
+    store.add_role(role, authority, &[]).await.unwrap()
 }
 
 async fn replaced(store: &Shared, role: &Role) -> RoleWrite {
     let authority = authority(store).await;
-    store.replace_role(role, authority).await.unwrap()
+    store.replace_role(role, authority, &[]).await.unwrap()
 }
 
 async fn removed(store: &Shared, role: RoleId) -> RoleWrite {
     let authority = authority(store).await;
-    store.remove_role(role, authority).await.unwrap()
+    store.remove_role(role, authority, &[]).await.unwrap()
 }
 
 async fn holder(store: &Shared, n: u64, name: &str, roles: &[RoleId]) -> UserId {
     let mut new = new_user(n, name);
     new.user.roles = roles.to_vec();
-    assert_eq!(store.add_user(&new).await.unwrap(), Creation::Created);
+    assert_eq!(store.add_user(&new, &[]).await.unwrap(), Creation::Created);
     new.user.id
 }
 
@@ -166,9 +167,12 @@ pub async fn a_write_to_a_role_rests_on_the_authority(store: Arc<dyn Store>) {
     assert_eq!(replaced(&store, &role(7, "two")).await, RoleWrite::Done);
     let before = store.roles(&ListQuery::default()).await.unwrap();
     let answers = [
-        store.add_role(&role(8, "eight"), old).await.unwrap(),
-        store.replace_role(&role(7, "three"), old).await.unwrap(),
-        store.remove_role(id(7), old).await.unwrap(),
+        store.add_role(&role(8, "eight"), old, &[]).await.unwrap(),
+        store
+            .replace_role(&role(7, "three"), old, &[])
+            .await
+            .unwrap(),
+        store.remove_role(id(7), old, &[]).await.unwrap(),
     ];
     assert_eq!(answers, [RoleWrite::Moved; 3]);
     assert_eq!(store.roles(&ListQuery::default()).await.unwrap(), before);
@@ -178,7 +182,7 @@ pub async fn a_write_to_a_role_rests_on_the_authority(store: Arc<dyn Store>) {
         async move {
             let authority = authority(&store).await;
             let new = role(7, &format!("try {n} of {}", now.total));
-            store.replace_role(&new, authority).await.unwrap()
+            store.replace_role(&new, authority, &[]).await.unwrap()
         }
     });
     let answers = at_once(answers).await;
@@ -198,7 +202,10 @@ pub async fn a_role_that_is_held_stays(store: Arc<dyn Store>) {
         authority: authority(&store).await,
     };
     change.user.roles = vec![API_ACCESS];
-    assert_eq!(store.replace_user(&change).await.unwrap(), UserWrite::Done);
+    assert_eq!(
+        store.replace_user(&change, &[]).await.unwrap(),
+        UserWrite::Done
+    );
     assert_eq!(removed(&store, id(7)).await, RoleWrite::Done);
 }
 
@@ -220,7 +227,7 @@ pub async fn a_role_that_is_needed_stays(store: Arc<dyn Store>) {
     );
     disable(&store, bob, false, at(2)).await;
     assert_eq!(replaced(&store, &narrow).await, RoleWrite::Done);
-    let answer = store.set_disabled(bob, true, at(3)).await.unwrap();
+    let answer = store.set_disabled(bob, true, at(3), &[]).await.unwrap();
     assert_eq!(answer, UserWrite::LastAdministrator);
     assert_eq!(
         replaced(&store, &everything(7, "wide")).await,
@@ -243,7 +250,9 @@ pub async fn of_two_who_may_do_everything_one_stays(store: Arc<dyn Store>) {
         let (one, other) = (Arc::clone(&store), Arc::clone(&store));
         let (narrowed, disabled) = tokio::join!(
             tokio::spawn(async move { replaced(&one, &role(7, "all")).await }),
-            tokio::spawn(async move { other.set_disabled(bob, true, at(round)).await.unwrap() }),
+            tokio::spawn(
+                async move { other.set_disabled(bob, true, at(round), &[]).await.unwrap() }
+            ),
         );
         let (narrowed, disabled) = (narrowed.unwrap(), disabled.unwrap());
         let done = [narrowed == RoleWrite::Done, disabled == UserWrite::Done];
@@ -264,7 +273,7 @@ pub async fn of_a_role_and_who_is_made_with_it_one_is_refused(store: Arc<dyn Sto
         let (one, other) = (Arc::clone(&store), Arc::clone(&store));
         let (gone, made) = tokio::join!(
             tokio::spawn(async move { removed(&one, spare.id).await }),
-            tokio::spawn(async move { other.add_user(&new).await.unwrap() }),
+            tokio::spawn(async move { other.add_user(&new, &[]).await.unwrap() }),
         );
         let done = (gone.unwrap(), made.unwrap());
         let expected = [

@@ -22,10 +22,13 @@ pub async fn a_seed_is_proposed_and_replaced(store: Arc<dyn Store>) {
     let alice = Actor::sign_in(&store, add(&store, 1, "alice").await, 1).await;
     let again = Actor::sign_in(&store, alice.user, 2).await;
     let guess = alice.guess(&alice.bearer(&store).await);
-    assert_eq!(store.settle(&guess).await.unwrap(), Swap::Done);
+    assert_eq!(store.settle(&guess, &[]).await.unwrap(), Swap::Done);
     for (revision, who) in [(1, alice), (2, again), (3, again)] {
         let proposal = who.proposal(revision);
-        assert_eq!(store.propose_seed(&proposal).await.unwrap(), Swap::Done);
+        assert_eq!(
+            store.propose_seed(&proposal, &[]).await.unwrap(),
+            Swap::Done
+        );
         let expected = SecondFactor {
             revision: revision + 1,
             budget: guess.budget.clone(),
@@ -46,11 +49,11 @@ pub async fn a_seed_is_proposed_and_replaced(store: Arc<dyn Store>) {
 pub async fn a_proposal_is_refused_when_something_moved(store: Arc<dyn Store>) {
     let alice = Actor::sign_in(&store, add(&store, 1, "alice").await, 1).await;
     let propose = async |proposal: ProposedSeed, why| {
-        check_refused(&store, alice, why, store.propose_seed(&proposal)).await;
+        check_refused(&store, alice, why, store.propose_seed(&proposal, &[])).await;
     };
     propose(alice.proposal(1), "a revision that never was").await;
     assert_eq!(
-        store.propose_seed(&alice.proposal(0)).await.unwrap(),
+        store.propose_seed(&alice.proposal(0), &[]).await.unwrap(),
         Swap::Done
     );
     propose(alice.proposal(0), "an old revision").await;
@@ -78,7 +81,7 @@ pub async fn of_concurrent_proposals_one_is_kept(store: Arc<dyn Store>) {
     for revision in 0..4 {
         let answers = at_once((1..=16).map(|n| {
             let (store, proposal) = (store.clone(), Actor { n, ..alice }.proposal(revision));
-            async move { store.propose_seed(&proposal).await }
+            async move { store.propose_seed(&proposal, &[]).await }
         }))
         .await;
         assert_eq!(done(answers), 1);
@@ -93,12 +96,12 @@ pub async fn a_reset_leaves_nothing_but_the_revision(store: Arc<dyn Store>) {
     let two = Actor::sign_in(&store, user, 2).await;
     let bob = Actor::enrolled(&store, add(&store, 2, "bob").await, 3).await;
     let guess = two.guess(&two.bearer(&store).await);
-    assert_eq!(store.settle(&guess).await.unwrap(), Swap::Done);
+    assert_eq!(store.settle(&guess, &[]).await.unwrap(), Swap::Done);
     let before = two.bearer(&store).await;
     let finish = two.finish(&before, 5);
 
     assert_eq!(
-        store.reset_factor(user, None).await.unwrap(),
+        store.reset_factor(user, None, &[]).await.unwrap(),
         FactorReset::Reset
     );
     assert!(!is_alive(&store, two.partial()).await);
@@ -119,12 +122,12 @@ pub async fn a_reset_leaves_nothing_but_the_revision(store: Arc<dyn Store>) {
             &store,
             three,
             "old",
-            store.propose_seed(&three.proposal(revision)),
+            store.propose_seed(&three.proposal(revision), &[]),
         )
         .await;
     }
     let fresh = three.proposal(after.revision);
-    assert_eq!(store.propose_seed(&fresh).await.unwrap(), Swap::Done);
+    assert_eq!(store.propose_seed(&fresh, &[]).await.unwrap(), Swap::Done);
     let seed = three.bearer(&store).await.factor.seed.unwrap();
     assert_eq!(seed.sealed, sealed(4));
     assert!(is_alive(&store, bob.hash(100)).await);
@@ -135,9 +138,9 @@ pub async fn a_reset_leaves_nothing_but_the_revision(store: Arc<dyn Store>) {
 pub async fn a_reset_without_a_seed_says_so(store: Arc<dyn Store>) {
     let alice = Actor::sign_in(&store, add(&store, 1, "alice").await, 1).await;
     let guess = alice.guess(&alice.bearer(&store).await);
-    assert_eq!(store.settle(&guess).await.unwrap(), Swap::Done);
+    assert_eq!(store.settle(&guess, &[]).await.unwrap(), Swap::Done);
     assert_eq!(
-        store.reset_factor(alice.user, None).await.unwrap(),
+        store.reset_factor(alice.user, None, &[]).await.unwrap(),
         FactorReset::NoSeed
     );
     let again = Actor::sign_in(&store, alice.user, 2).await;
@@ -148,12 +151,12 @@ pub async fn a_reset_without_a_seed_says_so(store: Arc<dyn Store>) {
 
     let bob = add(&store, 2, "bob").await;
     assert_eq!(
-        store.reset_factor(bob, None).await.unwrap(),
+        store.reset_factor(bob, None, &[]).await.unwrap(),
         FactorReset::NoSeed
     );
     let nobody = UserId::from_uuid(Uuid::from_u128(99));
     assert_eq!(
-        store.reset_factor(nobody, None).await.unwrap(),
+        store.reset_factor(nobody, None, &[]).await.unwrap(),
         FactorReset::NoSeed
     );
 }

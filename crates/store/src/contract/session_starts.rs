@@ -17,7 +17,7 @@ pub async fn a_session_ends_the_failures_of_the_account(store: Arc<dyn Store>) {
     for lane in [Lane::Account(failed(0)), Lane::Device(failed(0))] {
         let counted = failure(alice, lane, failed(3));
         assert_eq!(
-            store.count_password_failure(&counted).await.unwrap(),
+            store.count_password_failure(&counted, &[]).await.unwrap(),
             Swap::Done
         );
     }
@@ -27,7 +27,7 @@ pub async fn a_session_ends_the_failures_of_the_account(store: Arc<dyn Store>) {
         lane,
         ..elsewhere.start()
     };
-    assert_eq!(store.start_session(&start).await.unwrap(), Swap::Done);
+    assert_eq!(store.start_session(&start, &[]).await.unwrap(), Swap::Done);
     assert_eq!(failures(&store, alice).await, (failed(0), Some(failed(3))));
     let bearer = elsewhere.bearer(&store).await;
     assert_eq!(&bearer.token, start.partial.record());
@@ -40,7 +40,7 @@ pub async fn a_session_from_a_known_device_ends_both_failures(store: Arc<dyn Sto
     for lane in [Lane::Account(failed(0)), Lane::Device(failed(0))] {
         let counted = failure(alice, lane, failed(2));
         assert_eq!(
-            store.count_password_failure(&counted).await.unwrap(),
+            store.count_password_failure(&counted, &[]).await.unwrap(),
             Swap::Done
         );
     }
@@ -48,7 +48,7 @@ pub async fn a_session_from_a_known_device_ends_both_failures(store: Arc<dyn Sto
     let again = Actor { n: 2, ..alice };
     let mut start = again.start();
     start.lane = alice.lane(Lane::Device(failed(2)));
-    assert_eq!(store.start_session(&start).await.unwrap(), Swap::Done);
+    assert_eq!(store.start_session(&start, &[]).await.unwrap(), Swap::Done);
     assert_eq!(failures(&store, alice).await, (failed(0), Some(failed(0))));
     assert!(is_alive(&store, again.partial()).await);
 }
@@ -58,7 +58,7 @@ pub async fn a_session_is_refused_when_something_moved(store: Arc<dyn Store>) {
     let alice = known(&store).await;
     let counted = failure(alice, Lane::Account(failed(0)), failed(3));
     assert_eq!(
-        store.count_password_failure(&counted).await.unwrap(),
+        store.count_password_failure(&counted, &[]).await.unwrap(),
         Swap::Done
     );
     let again = Actor { n: 2, ..alice };
@@ -70,7 +70,7 @@ pub async fn a_session_is_refused_when_something_moved(store: Arc<dyn Store>) {
         &store,
         again,
         "other failures",
-        store.start_session(&again.start()),
+        store.start_session(&again.start(), &[]),
     )
     .await;
     let other = SessionStart {
@@ -81,7 +81,7 @@ pub async fn a_session_is_refused_when_something_moved(store: Arc<dyn Store>) {
         &store,
         again,
         "another password",
-        store.start_session(&other),
+        store.start_session(&other, &[]),
     )
     .await;
     let nobody = Actor {
@@ -92,13 +92,16 @@ pub async fn a_session_is_refused_when_something_moved(store: Arc<dyn Store>) {
         &store,
         again,
         "nobody",
-        store.start_session(&nobody.start()),
+        store.start_session(&nobody.start(), &[]),
     )
     .await;
 
     let mut without = new_user(3, "carol");
     without.password = None;
-    assert_eq!(store.add_user(&without).await.unwrap(), Creation::Created);
+    assert_eq!(
+        store.add_user(&without, &[]).await.unwrap(),
+        Creation::Created
+    );
     let carol = Actor {
         user: without.user.id,
         n: 3,
@@ -107,14 +110,23 @@ pub async fn a_session_is_refused_when_something_moved(store: Arc<dyn Store>) {
         &store,
         carol,
         "no password",
-        store.start_session(&carol.start()),
+        store.start_session(&carol.start(), &[]),
     )
     .await;
 
     disable(&store, alice.user, true, at(0)).await;
-    check_refused(&store, again, "disabled", store.start_session(&right())).await;
+    check_refused(
+        &store,
+        again,
+        "disabled",
+        store.start_session(&right(), &[]),
+    )
+    .await;
     disable(&store, alice.user, false, at(0)).await;
-    assert_eq!(store.start_session(&right()).await.unwrap(), Swap::Done);
+    assert_eq!(
+        store.start_session(&right(), &[]).await.unwrap(),
+        Swap::Done
+    );
 }
 
 /// The same on the lane of a device; the failures of the account do not matter there.
@@ -126,7 +138,7 @@ pub async fn a_session_from_a_device_is_refused_when_something_moved(store: Arc<
     ] {
         let counted = failure(alice, lane, failures);
         assert_eq!(
-            store.count_password_failure(&counted).await.unwrap(),
+            store.count_password_failure(&counted, &[]).await.unwrap(),
             Swap::Done
         );
     }
@@ -136,13 +148,19 @@ pub async fn a_session_from_a_device_is_refused_when_something_moved(store: Arc<
         ..again.start()
     };
     let other = with(alice.lane(Lane::Device(failed(2))));
-    check_refused(&store, again, "other failures", store.start_session(&other)).await;
+    check_refused(
+        &store,
+        again,
+        "other failures",
+        store.start_session(&other, &[]),
+    )
+    .await;
     let unknown = with(again.lane(Lane::Device(failed(0))));
     check_refused(
         &store,
         again,
         "unknown device",
-        store.start_session(&unknown),
+        store.start_session(&unknown, &[]),
     )
     .await;
     let right = || with(alice.lane(Lane::Device(failed(3))));
@@ -154,11 +172,20 @@ pub async fn a_session_from_a_device_is_refused_when_something_moved(store: Arc<
         &store,
         again,
         "another password",
-        store.start_session(&other),
+        store.start_session(&other, &[]),
     )
     .await;
     disable(&store, alice.user, true, at(0)).await;
-    check_refused(&store, again, "disabled", store.start_session(&right())).await;
+    check_refused(
+        &store,
+        again,
+        "disabled",
+        store.start_session(&right(), &[]),
+    )
+    .await;
     disable(&store, alice.user, false, at(0)).await;
-    assert_eq!(store.start_session(&right()).await.unwrap(), Swap::Done);
+    assert_eq!(
+        store.start_session(&right(), &[]).await.unwrap(),
+        Swap::Done
+    );
 }

@@ -118,7 +118,7 @@ pub async fn another_provider_ends_partial_tokens(store: Arc<dyn Store>) {
         let bob = Actor::sign_in(&store, bob, 10 * n + 1).await;
         for who in [alice, bob] {
             let minted = store
-                .mint(&who.partial(), &who.new_admin(1), None)
+                .mint(&who.partial(), &who.new_admin(1), None, &[])
                 .await
                 .unwrap();
             assert_eq!(minted, Swap::Done);
@@ -148,15 +148,15 @@ pub async fn the_same_or_no_provider_ends_nothing(store: Arc<dyn Store>) {
 pub async fn settings_name_a_provider_that_is_there(store: Arc<dyn Store>) {
     let alice = Actor::sign_in(&store, add(&store, 1, "alice").await, 1).await;
     let unknown = change(Some(MfaProviderId::from_random([9; 16])), &["alice"]);
-    assert_eq!(store.set_admin_mfa(&unknown).await.unwrap(), None);
+    assert_eq!(store.set_admin_mfa(&unknown, &[]).await.unwrap(), None);
     assert_eq!(store.admin_mfa().await.unwrap(), None);
     for provider in [Some(TOTP_PROVIDER), None] {
         set(&store, &change(provider, &[])).await;
         let again = Actor::sign_in(&store, alice.user, 2).await;
         let before = picture(&store, again).await;
-        assert_eq!(store.set_admin_mfa(&unknown).await.unwrap(), None);
+        assert_eq!(store.set_admin_mfa(&unknown, &[]).await.unwrap(), None);
         assert_eq!(picture(&store, again).await, before);
-        store.end_session(again.session()).await.unwrap();
+        store.end_session(again.session(), &[]).await.unwrap();
     }
 }
 

@@ -16,7 +16,7 @@ pub async fn a_settlement_stores_its_budget(store: Arc<dyn Store>) {
     for _ in 0..7 {
         let before = alice.bearer(&store).await;
         let guess = alice.guess(&before);
-        assert_eq!(store.settle(&guess).await.unwrap(), Swap::Done);
+        assert_eq!(store.settle(&guess, &[]).await.unwrap(), Swap::Done);
         let expected = SecondFactor {
             revision: before.factor.revision + 1,
             budget: guess.budget,
@@ -32,7 +32,7 @@ pub async fn a_settlement_stores_its_budget(store: Arc<dyn Store>) {
 pub async fn a_settlement_needs_no_seed(store: Arc<dyn Store>) {
     let alice = Actor::sign_in(&store, add(&store, 1, "alice").await, 1).await;
     let guess = alice.guess(&alice.bearer(&store).await);
-    assert_eq!(store.settle(&guess).await.unwrap(), Swap::Done);
+    assert_eq!(store.settle(&guess, &[]).await.unwrap(), Swap::Done);
     let expected = SecondFactor {
         revision: 1,
         budget: guess.budget,
@@ -49,13 +49,15 @@ pub async fn a_settlement_may_end_the_partial_token_of_its_session(store: Arc<dy
         Actor::sign_in(&store, user, 1).await,
         Actor::sign_in(&store, user, 2).await,
     );
-    let minted = store.mint(&one.partial(), &one.new_admin(1), None).await;
+    let minted = store
+        .mint(&one.partial(), &one.new_admin(1), None, &[])
+        .await;
     assert_eq!(minted.unwrap(), Swap::Done);
     let guess = Settlement {
         ends_token: true,
         ..one.guess(&one.bearer(&store).await)
     };
-    assert_eq!(store.settle(&guess).await.unwrap(), Swap::Done);
+    assert_eq!(store.settle(&guess, &[]).await.unwrap(), Swap::Done);
     assert!(!is_alive(&store, one.partial()).await);
     assert!(is_alive(&store, one.hash(1)).await);
     assert!(is_alive(&store, two.partial()).await);
@@ -74,28 +76,28 @@ pub async fn a_settlement_is_refused_when_something_moved(store: Arc<dyn Store>)
             ends_token: true,
             ..right.clone()
         };
-        check_refused(&store, two, "another revision", store.settle(&guess)).await;
+        check_refused(&store, two, "another revision", store.settle(&guess, &[])).await;
     }
     let session = one.session();
     let guess = Settlement {
         session,
         ..right.clone()
     };
-    check_refused(&store, two, "a finished session", store.settle(&guess)).await;
+    check_refused(&store, two, "a finished session", store.settle(&guess, &[])).await;
     let bob = Actor::sign_in(&store, add(&store, 2, "bob").await, 3).await;
     let guess = Settlement {
         session: bob.session(),
         ..right.clone()
     };
-    check_refused(&store, two, "another's session", store.settle(&guess)).await;
-    store.end_session(two.session()).await.unwrap();
-    check_refused(&store, two, "an ended session", store.settle(&right)).await;
+    check_refused(&store, two, "another's session", store.settle(&guess, &[])).await;
+    store.end_session(two.session(), &[]).await.unwrap();
+    check_refused(&store, two, "an ended session", store.settle(&right, &[])).await;
 
     let first = bob.guess(&bob.bearer(&store).await);
-    store.end_session(bob.session()).await.unwrap();
-    check_refused(&store, bob, "before any factor", store.settle(&first)).await;
+    store.end_session(bob.session(), &[]).await.unwrap();
+    check_refused(&store, bob, "before any factor", store.settle(&first, &[])).await;
     remove(&store, user).await;
-    check_refused(&store, two, "a removed user", store.settle(&right)).await;
+    check_refused(&store, two, "a removed user", store.settle(&right, &[])).await;
 }
 
 /// Of concurrent settlements that rest on one revision one is stored, from one session or many.
@@ -121,7 +123,7 @@ pub async fn of_concurrent_settlements_one_is_stored(store: Arc<dyn Store>) {
                     dialogue: DialogueChange::Keep,
                     ends_token: false,
                 };
-                async move { store.settle(&guess).await }
+                async move { store.settle(&guess, &[]).await }
             });
         assert_eq!(done(at_once(settlements).await), 1, "round {round}");
         let factor = sessions.first().unwrap().bearer(&store).await.factor;
@@ -141,7 +143,9 @@ pub async fn a_dialogue_is_kept_with_its_partial_token(store: Arc<dyn Store>) {
         Actor::sign_in(&store, user, 2).await,
         Actor::sign_in(&store, user, 3).await,
     );
-    let minted = store.mint(&one.partial(), &one.new_admin(1), None).await;
+    let minted = store
+        .mint(&one.partial(), &one.new_admin(1), None, &[])
+        .await;
     assert_eq!(minted.unwrap(), Swap::Done);
     let store_it = |n| DialogueChange::Store(sealed(n));
     for (who, change, expected) in [
@@ -161,7 +165,7 @@ pub async fn a_dialogue_is_kept_with_its_partial_token(store: Arc<dyn Store>) {
             budget: before.factor.budget.after_success(),
             ..who.guess(&before)
         };
-        assert_eq!(store.settle(&settlement).await.unwrap(), Swap::Done);
+        assert_eq!(store.settle(&settlement, &[]).await.unwrap(), Swap::Done);
         for (who, expected) in [one, two].into_iter().zip(expected) {
             let bearer = who.bearer(&store).await;
             assert_eq!(bearer.dialogue, expected.map(sealed), "{change:?}");
@@ -194,11 +198,11 @@ pub async fn a_dialogue_ends_with_its_token(store: Arc<dyn Store>) {
                 ends_token,
                 ..alice.guess(&alice.bearer(&store).await)
             };
-            assert_eq!(store.settle(&settlement).await.unwrap(), Swap::Done);
+            assert_eq!(store.settle(&settlement, &[]).await.unwrap(), Swap::Done);
         }
         assert!(!is_alive(&store, alice.partial()).await);
         let again = Actor::sign_in(&store, user, n).await;
         assert_eq!(again.bearer(&store).await.dialogue, None);
-        store.end_session(again.session()).await.unwrap();
+        store.end_session(again.session(), &[]).await.unwrap();
     }
 }

@@ -54,7 +54,7 @@ pub async fn a_bearer_is_known_with_everything(store: Arc<dyn Store>) {
         );
         assert!(bearer.factor.seed.is_some());
         assert_eq!(bearer.token.kind, TokenKind::Verified);
-        store.reset_factor(alice.user, None).await.unwrap();
+        store.reset_factor(alice.user, None, &[]).await.unwrap();
     }
 }
 
@@ -63,7 +63,10 @@ pub async fn a_token_is_minted_in_the_session(store: Arc<dyn Store>) {
     let alice = Actor::sign_in(&store, add(&store, 1, "alice").await, 1).await;
     for (bearer, k) in [(0, 1), (0, 2), (1, 3)] {
         let token = alice.new_admin(k);
-        let minted = store.mint(&alice.hash(bearer), &token, None).await.unwrap();
+        let minted = store
+            .mint(&alice.hash(bearer), &token, None, &[])
+            .await
+            .unwrap();
         assert_eq!(minted, Swap::Done);
         let found = store.bearer(&alice.hash(k)).await.unwrap().unwrap();
         assert_eq!(&found.token, token.record());
@@ -81,7 +84,7 @@ pub async fn a_mint_notes_the_device_when_told(store: Arc<dyn Store>) {
     };
     for (k, noted) in [(1, Some(at(5))), (2, None), (3, Some(at(6)))] {
         let minted = store
-            .mint(&alice.partial(), &alice.new_admin(k), noted)
+            .mint(&alice.partial(), &alice.new_admin(k), noted, &[])
             .await
             .unwrap();
         assert_eq!(minted, Swap::Done);
@@ -107,15 +110,15 @@ pub async fn a_mint_is_refused_when_something_moved(store: Arc<dyn Store>) {
         &store,
         one,
         "spent",
-        store.mint(&one.partial(), &token, noted),
+        store.mint(&one.partial(), &token, noted, &[]),
     )
     .await;
-    store.end_session(one.session()).await.unwrap();
+    store.end_session(one.session(), &[]).await.unwrap();
     check_refused(
         &store,
         one,
         "ended",
-        store.mint(&one.hash(100), &token, noted),
+        store.mint(&one.hash(100), &token, noted, &[]),
     )
     .await;
     let token = two.new_admin(1);
@@ -124,7 +127,7 @@ pub async fn a_mint_is_refused_when_something_moved(store: Arc<dyn Store>) {
         &store,
         two,
         "disabled",
-        store.mint(&two.partial(), &token, noted),
+        store.mint(&two.partial(), &token, noted, &[]),
     )
     .await;
     remove(&store, user).await;
@@ -132,7 +135,7 @@ pub async fn a_mint_is_refused_when_something_moved(store: Arc<dyn Store>) {
         &store,
         two,
         "removed",
-        store.mint(&two.partial(), &token, noted),
+        store.mint(&two.partial(), &token, noted, &[]),
     )
     .await;
 }
@@ -144,19 +147,19 @@ pub async fn an_ended_session_has_no_tokens(store: Arc<dyn Store>) {
     let two = Actor::sign_in(&store, user, 2).await;
     for k in 1..4 {
         let minted = store
-            .mint(&one.hash(100), &one.new_admin(k), None)
+            .mint(&one.hash(100), &one.new_admin(k), None, &[])
             .await
             .unwrap();
         assert_eq!(minted, Swap::Done);
     }
-    store.end_session(one.session()).await.unwrap();
+    store.end_session(one.session(), &[]).await.unwrap();
     for k in [1, 2, 3, 100] {
         assert!(!is_alive(&store, one.hash(k)).await);
     }
     assert!(is_alive(&store, two.partial()).await);
-    store.end_session(one.session()).await.unwrap();
+    store.end_session(one.session(), &[]).await.unwrap();
     store
-        .end_session(SessionId::from_uuid(uuid::Uuid::nil()))
+        .end_session(SessionId::from_uuid(uuid::Uuid::nil()), &[])
         .await
         .unwrap();
     let finish = two.finish(&two.bearer(&store).await, 1);
@@ -176,7 +179,7 @@ pub async fn expired_tokens_are_removed_a_few_at_a_time(store: Arc<dyn Store>) {
             partial,
             ..alice.start()
         };
-        assert_eq!(store.start_session(&start).await.unwrap(), Swap::Done);
+        assert_eq!(store.start_session(&start, &[]).await.unwrap(), Swap::Done);
     }
     let now = at(7)
         .after(Lifetimes::default().partial)

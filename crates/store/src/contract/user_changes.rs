@@ -37,14 +37,14 @@ fn check(answer: UserWrite, expected: UserWrite, what: &str) {
 }
 
 async fn replace(store: &Shared, change: &UserChange, expected: UserWrite) {
-    let answer = store.replace_user(change).await.unwrap();
+    let answer = store.replace_user(change, &[]).await.unwrap();
     check(answer, expected, change.user.name.as_str());
 }
 
 async fn administrator(store: &Shared, n: u64, name: &str) -> UserId {
     let mut new = new_user(n, name);
     new.user.roles = vec![SYSTEM_ADMINISTRATION];
-    assert_eq!(store.add_user(&new).await.unwrap(), Creation::Created);
+    assert_eq!(store.add_user(&new, &[]).await.unwrap(), Creation::Created);
     new.user.id
 }
 
@@ -54,7 +54,7 @@ pub async fn a_user_is_replaced_as_a_whole(store: Arc<dyn Store>) {
     let alice = Actor::sign_in(&store, add(&store, 1, "alice").await, 1).await;
     assert!(
         store
-            .set_exempt_until(alice.user, Some(at(60)), at(1))
+            .set_exempt_until(alice.user, Some(at(60)), at(1), &[])
             .await
             .unwrap()
     );
@@ -147,23 +147,32 @@ pub async fn a_write_rests_on_the_authority(store: Arc<dyn Store>) {
     let before = picture(&store, alice).await;
     let user = read(&store, alice.user).await;
     replace(&store, &change(&user, old), UserWrite::Moved).await;
-    let removal = store.remove_user(alice.user, Some(old)).await.unwrap();
+    let removal = store.remove_user(alice.user, Some(old), &[]).await.unwrap();
     check(removal, UserWrite::Moved, "a removal");
-    let reset = store.reset_factor(alice.user, Some(old)).await.unwrap();
+    let reset = store
+        .reset_factor(alice.user, Some(old), &[])
+        .await
+        .unwrap();
     assert_eq!(reset, FactorReset::Moved);
     let mut carol = new_user(3, "carol");
     carol.authority = Some(old);
-    assert_eq!(store.add_user(&carol).await.unwrap(), Creation::Moved);
+    assert_eq!(store.add_user(&carol, &[]).await.unwrap(), Creation::Moved);
     assert_eq!(picture(&store, alice).await, before);
     assert_eq!(store.user(carol.user.id).await.unwrap(), None);
 
     carol.authority = Some(new);
-    assert_eq!(store.add_user(&carol).await.unwrap(), Creation::Created);
-    let reset = store.reset_factor(alice.user, Some(new)).await.unwrap();
+    assert_eq!(
+        store.add_user(&carol, &[]).await.unwrap(),
+        Creation::Created
+    );
+    let reset = store
+        .reset_factor(alice.user, Some(new), &[])
+        .await
+        .unwrap();
     assert_eq!(reset, FactorReset::NoSeed);
     let carol = carol.user.id;
     let change = change_now(&store, carol).await;
-    let removal = store.remove_user(carol, Some(new)).await.unwrap();
+    let removal = store.remove_user(carol, Some(new), &[]).await.unwrap();
     check(removal, UserWrite::Done, "a removal");
     replace(&store, &change, UserWrite::Moved).await;
     assert_eq!(store.user(carol).await.unwrap(), None);
@@ -230,17 +239,20 @@ pub async fn one_who_may_do_everything_stays(store: Arc<dyn Store>) {
     for change in [&stripped, &disabled] {
         replace(&store, change, UserWrite::LastAdministrator).await;
     }
-    let answer = store.set_disabled(alice.user, true, at(1)).await.unwrap();
+    let answer = store
+        .set_disabled(alice.user, true, at(1), &[])
+        .await
+        .unwrap();
     check(answer, UserWrite::LastAdministrator, "disabled");
     for authority in [None, Some(now)] {
-        let answer = store.remove_user(alice.user, authority).await.unwrap();
+        let answer = store.remove_user(alice.user, authority, &[]).await.unwrap();
         check(answer, UserWrite::LastAdministrator, "removed");
     }
     assert_eq!(picture(&store, alice).await, before);
 
     disable(&store, carol, false, at(2)).await;
     replace(&store, &stripped, UserWrite::Done).await;
-    let answer = store.remove_user(carol, None).await.unwrap();
+    let answer = store.remove_user(carol, None, &[]).await.unwrap();
     check(answer, UserWrite::LastAdministrator, "the other one");
 }
 
@@ -260,12 +272,12 @@ pub async fn of_all_who_may_do_everything_one_stays(store: Arc<dyn Store>) {
             let store = Arc::clone(&store);
             async move {
                 match n {
-                    0 => store.set_disabled(user, true, at(1)).await.unwrap(),
-                    1 => store.remove_user(user, None).await.unwrap(),
+                    0 => store.set_disabled(user, true, at(1), &[]).await.unwrap(),
+                    1 => store.remove_user(user, None, &[]).await.unwrap(),
                     _ => {
                         let mut stripped = change_now(&store, user).await;
                         stripped.user.roles.clear();
-                        store.replace_user(&stripped).await.unwrap()
+                        store.replace_user(&stripped, &[]).await.unwrap()
                     }
                 }
             }
