@@ -251,6 +251,14 @@ impl RadiusAttempt {
         }
     }
 
+    /// How the attempt ends when what is to be settled is written: for what must be written with it.
+    pub const fn verdict_when_settled(&self) -> Option<&Verdict> {
+        match self {
+            Self::Settling(state) => Some(state.verdict()),
+            Self::Reserving(_) | Self::Asking(_) | Self::Redeeming(_) => None,
+        }
+    }
+
     const fn name(&self) -> &'static str {
         match self {
             Self::Reserving(_) => "reserving a try",

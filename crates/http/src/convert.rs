@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use vestibule_engine::audit::Entry;
 use vestibule_engine::identity::{LOCAL, LOCAL_CREATED};
 use vestibule_engine::privilege::{Privilege, PrivilegeType, Privileges, Reach, Scope, Target};
 use vestibule_engine::provider::{
@@ -264,5 +265,26 @@ pub(crate) fn local_user(user: User) -> wire::LocalUser {
         failed_login_attempts: user.password_failures.count,
         lock_start: user.password_failures.lock_start.map(date_time),
         administrative_roles: user.roles.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// A row of the audit trail, as the API shows it.
+pub fn audit_event(entry: Entry) -> wire::AuditEvent {
+    let details = entry.details();
+    let details = details.map(|(word, value)| (word.to_owned(), value.to_owned()));
+    wire::AuditEvent {
+        id: entry.id.to_string(),
+        time: wire::DateTime::from_micros(entry.at),
+        details: details.collect(),
+        event: entry.event,
+        outcome: entry.outcome,
+        actor_id: entry.actor_id.map(|id| id.to_string()),
+        actor: entry.actor,
+        object_type: entry.object_kind,
+        object_id: entry.object_id,
+        object: entry.object,
+        address: entry.address,
+        request_id: entry.request.to_string(),
+        reason: entry.reason,
     }
 }

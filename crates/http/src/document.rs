@@ -10,7 +10,7 @@ mod nulls;
 mod parameters;
 mod unions;
 
-pub(crate) use parameters::ListParameters;
+pub(crate) use parameters::{AuditParameters, ListParameters};
 
 use serde_json::Value;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -25,7 +25,7 @@ use vestibule_wire::{
 use crate::routes;
 
 /// The tags of operations, with what they are about.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     (
         "Sign-in",
         "The password, then the second factor, then administration; and the way out.",
@@ -48,6 +48,10 @@ const TAGS: [(&str, &str); 9] = [
     (
         "Seeds and devices",
         "What users have for their second factor.",
+    ),
+    (
+        "Audit trail",
+        "What was done and tried, by whom, and how it ended.",
     ),
     ("Documentation", "This document, and a page about it."),
 ];

@@ -21,6 +21,7 @@ mod request;
 mod routes;
 
 pub use client::TrustedProxies;
+pub use convert::audit_event;
 pub use document::document;
 pub use health::Readiness;
 pub use request::RequestId;

@@ -56,6 +56,19 @@ impl ListRequest {
         });
     }
 
+    /// What was filtered by, as it was given.
+    pub(crate) fn filters(&self) -> impl Iterator<Item = (&str, &str)> {
+        let filters = self.filters.iter();
+        filters.map(|filter| (filter.name.as_str(), filter.value.as_str()))
+    }
+
+    /// The same, for a list of which there are never more than so many objects at once.
+    pub(crate) fn at_most(mut self, most: u64) -> Self {
+        let (first, last) = self.query.range.unwrap_or((0, u64::MAX));
+        self.query.range = Some((first, last.min(first.saturating_add(most - 1))));
+        self
+    }
+
     /// The same, for a list that can only be ordered by name.
     pub(crate) fn by_name_only(mut self) -> Self {
         self.query.order = ListOrder::Name;

@@ -1,6 +1,7 @@
 //! The routes of the API.
 
 mod admin_mfa;
+mod audit_events;
 mod authentication;
 mod documentation;
 mod fido2_devices;
@@ -72,6 +73,7 @@ pub(crate) fn api() -> OpenApiRouter<App> {
             local_users::put,
             local_users::delete
         ))
+        .routes(routes!(audit_events::list))
         .routes(routes!(version::get))
         .routes(routes!(documentation::openapi))
         .routes(routes!(documentation::page))

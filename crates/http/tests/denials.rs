@@ -176,7 +176,11 @@ async fn changes_of_roles_are_written_down_with_their_names() {
         assert_eq!(row.detail(Detail::FormerName), former);
     }
     let again = admin.send("DELETE", &path, "").await;
-    assert_eq!(rows(&admin, again.is(404, "not found")).await, []);
+    let again = row(&admin, again.is(404, "not found")).await;
+    assert_eq!(
+        (&*again.event, &*again.outcome),
+        ("administrativeRoleDeleted", "failure")
+    );
 
     // Whoever gets roles, or loses them, is written down with their names.
     let made = json!({
@@ -196,4 +200,81 @@ async fn changes_of_roles_are_written_down_with_their_names() {
         .send("PUT", "/admin/local-users", stripped.to_string())
         .await;
     assert_eq!(row(&admin, &stripped).await.detail(Detail::Roles), Some(""));
+}
+
+#[tokio::test]
+async fn a_change_that_something_stands_in_the_way_of_is_written_down() {
+    let admin = Admin::start().await;
+    let user = admin.user(1, &json!({ "name": "ada" })).await;
+    let again = with(&user, &json!({ "password": "x" }));
+    let taken = with(&user, &json!({ "name": "Admin" }));
+    let nonsense = with(&user, &json!({ "name": "" }));
+    let (boss, unknown) = (format!("/admin/local-users/{ADMIN}"), id(77));
+    let provider = "/admin/mfa-providers/00000000-0000-0000-0000-000000000000";
+    let settings = json!({ "providerId": id(5) });
+    for (method, path, body, event, object, why) in [
+        (
+            "PUT",
+            &*self::user(1),
+            &taken,
+            "userReplaced",
+            Some(id(1)),
+            "a user with this name exists already",
+        ),
+        (
+            "PUT",
+            &*self::user(1),
+            &nonsense,
+            "userReplaced",
+            Some(id(1)),
+            "name may not be empty",
+        ),
+        (
+            "POST",
+            "/admin/local-users",
+            &again,
+            "userCreated",
+            None,
+            "a user with this id exists already",
+        ),
+        (
+            "DELETE",
+            &*boss,
+            &Value::Null,
+            "userDeleted",
+            Some(ADMIN.to_owned()),
+            "the user is built in",
+        ),
+        (
+            "DELETE",
+            &*self::user(77),
+            &Value::Null,
+            "userDeleted",
+            Some(unknown),
+            "there is no such user",
+        ),
+        (
+            "DELETE",
+            provider,
+            &Value::Null,
+            "mfaProviderDeleted",
+            Some("00000000-0000-0000-0000-000000000000".to_owned()),
+            "there is no such MFA provider",
+        ),
+        (
+            "PUT",
+            "/admin/admin-mfa-settings",
+            &settings,
+            "adminMfaReplaced",
+            None,
+            "providerId is not the id of an MFA provider",
+        ),
+    ] {
+        let answer = admin.send(method, path, body.to_string()).await;
+        assert!(answer.status.is_client_error(), "{answer:?}");
+        let row = row(&admin, &answer).await;
+        assert_eq!((&*row.event, &*row.outcome), (event, "failure"));
+        assert_eq!((&*row.actor, row.object_id), ("admin", object));
+        assert_eq!(row.reason.as_deref(), Some(why));
+    }
 }

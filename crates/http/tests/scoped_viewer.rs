@@ -66,7 +66,8 @@ async fn stage(admin: &Admin) -> Colleague<'_> {
 async fn everything(admin: &Admin) -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
     for (method, path) in operations() {
-        if method == "GET" && !path.contains('{') {
+        // The audit trail grows by what is denied.
+        if method == "GET" && !path.contains('{') && path != "/admin/audit-events" {
             let read = ok(&admin.send("GET", &path, "").await);
             all.insert(path, read);
         }

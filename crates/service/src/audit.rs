@@ -10,11 +10,12 @@ pub(crate) use sealing::Strangers;
 
 use uuid::Uuid;
 use vestibule_engine::audit::Detail;
-use vestibule_engine::audit::{Entry, Event, OPERATOR, Outcome, Signed, Written};
+use vestibule_engine::audit::{Entry, Event, OPERATOR, Outcome, Signed};
+use vestibule_engine::privilege::{PrivilegeType, Target};
 use vestibule_engine::{GuessBudget, Timestamp, User};
 use vestibule_store::{AuditQuery, Listing};
 
-use crate::{ClientAddress, Inner, Service, ServiceError};
+use crate::{Caller, ClientAddress, Inner, Service, ServiceError};
 
 /// Which request asks, and from where.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -78,11 +79,22 @@ impl Service {
         self.inner.sign(entry)
     }
 
-    /// Rows of the trail, for whoever may read the database anyway.
+    /// Rows of the trail.
     ///
     /// # Errors
-    /// When the store is unavailable.
-    pub async fn audit_rows(&self, query: &AuditQuery) -> Result<Listing<Written>, ServiceError> {
-        Ok(self.inner.store.audit_events(query).await?)
+    /// [`ServiceError::Forbidden`] without View on `AuditLog`.
+    pub async fn audit_events(
+        &self,
+        caller: &Caller,
+        query: &AuditQuery,
+    ) -> Result<Listing<Entry>, ServiceError> {
+        caller.must(PrivilegeType::View, Target::AuditLog)?;
+        let listing = self.inner.store.audit_events(query).await?;
+        let entries = listing.items.into_iter().map(|row| row.signed.entry);
+        Ok(Listing {
+            items: entries.collect(),
+            matching: listing.matching,
+            total: listing.total,
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! What somebody was denied, until it is written down.
 
-use vestibule_engine::audit::{Detail, Event, Outcome};
+use vestibule_engine::audit::{Detail, Event, ObjectKind, Outcome};
 use vestibule_engine::privilege::{PrivilegeType, Target};
 use vestibule_engine::{User, UserId, UserName};
 
@@ -50,6 +50,30 @@ impl Caller {
             why,
             asked: Some(asked),
         }))
+    }
+}
+
+impl Caller {
+    /// Does what the caller asks for. When what it is about stands in the way (it is not there, is
+    /// needed, or makes no sense), that is written down before it is answered; what the caller may
+    /// not do is written down with the answer, and what was done with itself.
+    pub(crate) async fn tries<T>(
+        &self,
+        event: Event,
+        (kind, id): (ObjectKind, Option<&str>),
+        done: impl Future<Output = Result<T, ServiceError>>,
+    ) -> Result<T, ServiceError> {
+        let done = done.await;
+        let why = match &done {
+            Err(ServiceError::Invalid(errors)) => errors.to_string(),
+            Err(ServiceError::NotFound(missing)) => missing.to_string(),
+            Err(ServiceError::Conflict(conflict)) => conflict.to_string(),
+            Ok(_) | Err(_) => return done,
+        };
+        let entry = self.inner.entry(self.origin, event, Outcome::Failure);
+        let entry = entry.by_user(&self.bearer.user).to(kind, id, None);
+        self.inner.record(entry.because(why)).await?;
+        done
     }
 }
 

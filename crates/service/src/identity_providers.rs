@@ -90,29 +90,35 @@ impl Service {
         path: &str,
         draft: &IdentityProviderDraft,
     ) -> Result<LocalProvider, ServiceError> {
-        let reach = caller.may_change::<LocalProvider>()?;
-        let id: Option<IdentityProviderId> = path.parse().ok();
-        if id != Some(LOCAL) {
-            draft.replacing_nothing(id)?;
-        }
-        let asked = (PrivilegeType::Edit, &reach);
-        let before = self.provider_within(caller, asked, path).await?;
-        let new = draft.replacing_local(self.now())?;
-        let retagged = LocalProvider {
-            tags: new.tags.clone(),
-            updated: new.updated,
-            ..before.clone()
+        let object = (ObjectKind::IdentityProvider, Some(path));
+        let done = async {
+            let reach = caller.may_change::<LocalProvider>()?;
+            let id: Option<IdentityProviderId> = path.parse().ok();
+            if id != Some(LOCAL) {
+                draft.replacing_nothing(id)?;
+            }
+            let asked = (PrivilegeType::Edit, &reach);
+            let before = self.provider_within(caller, asked, path).await?;
+            let new = draft.replacing_local(self.now())?;
+            let retagged = LocalProvider {
+                tags: new.tags.clone(),
+                updated: new.updated,
+                ..before.clone()
+            };
+            caller.must_replace(&before, &new, new == retagged)?;
+            let (kind, id) = (ObjectKind::IdentityProvider, LOCAL.to_string());
+            let entry = caller.did(Event::IdentityProviderReplaced);
+            let trail = [self.sign(entry.to(kind, Some(&id), Some(LOCAL_PROVIDER)))];
+            self.inner.store.set_local_provider(&new, &trail).await?;
+            info!(provider.id = %LOCAL, by.id = %caller.bearer.user.id,
+                lockout.threshold = new.lockout.threshold(), lockout.minutes = new.lockout.minutes(),
+                password.min_length = new.min_password_length.characters(),
+                "Identity provider changed");
+            Ok(new)
         };
-        caller.must_replace(&before, &new, new == retagged)?;
-        let (kind, id) = (ObjectKind::IdentityProvider, LOCAL.to_string());
-        let entry = caller.did(Event::IdentityProviderReplaced);
-        let trail = [self.sign(entry.to(kind, Some(&id), Some(LOCAL_PROVIDER)))];
-        self.inner.store.set_local_provider(&new, &trail).await?;
-        info!(provider.id = %LOCAL, by.id = %caller.bearer.user.id,
-            lockout.threshold = new.lockout.threshold(), lockout.minutes = new.lockout.minutes(),
-            password.min_length = new.min_password_length.characters(),
-            "Identity provider changed");
-        Ok(new)
+        caller
+            .tries(Event::IdentityProviderReplaced, object, done)
+            .await
     }
 
     /// Refuses to delete a provider.

@@ -72,27 +72,31 @@ impl Service {
         caller: &Caller,
         mut draft: MfaProviderDraft,
     ) -> Result<MfaProvider, ServiceError> {
-        let reach = caller.may(PrivilegeType::Create, Target::MfaProvider)?;
-        caller.tag::<MfaProvider>(&mut draft.tags);
-        let inner = &*self.inner;
-        let new_id = MfaProviderId::from_random(inner.random.bytes());
-        let refusal = "is built in, and cannot be made";
-        let Checked { provider, secrets } =
-            draft.new_provider(new_id, self.now(), Base::nothing(), refusal)?;
-        caller.must_admit(&reach, &provider)?;
-        let new = secrets::seal(inner, provider, secrets.as_ref())?;
-        let id = new.provider.id;
-        let trail = [self.sign(about(caller.did(Event::MfaProviderCreated), &new.provider))];
-        match inner.store.add_provider(&new, &trail).await? {
-            Creation::Created => {
-                info!(provider.id = %id, by.id = %caller.bearer.user.id, "MFA provider made");
-                warn_of_short_secret(id, secrets.as_ref());
-                Ok(new.provider)
+        let object = (ObjectKind::MfaProvider, None);
+        let done = async {
+            let reach = caller.may(PrivilegeType::Create, Target::MfaProvider)?;
+            caller.tag::<MfaProvider>(&mut draft.tags);
+            let inner = &*self.inner;
+            let new_id = MfaProviderId::from_random(inner.random.bytes());
+            let refusal = "is built in, and cannot be made";
+            let Checked { provider, secrets } =
+                draft.new_provider(new_id, self.now(), Base::nothing(), refusal)?;
+            caller.must_admit(&reach, &provider)?;
+            let new = secrets::seal(inner, provider, secrets.as_ref())?;
+            let id = new.provider.id;
+            let trail = [self.sign(about(caller.did(Event::MfaProviderCreated), &new.provider))];
+            match inner.store.add_provider(&new, &trail).await? {
+                Creation::Created => {
+                    info!(provider.id = %id, by.id = %caller.bearer.user.id, "MFA provider made");
+                    warn_of_short_secret(id, secrets.as_ref());
+                    Ok(new.provider)
+                }
+                Creation::IdTaken => Err(ServiceError::Conflict(Conflict::MfaProviderId)),
+                Creation::NameTaken => Err(ServiceError::Conflict(Conflict::MfaProviderName)),
+                Creation::Moved => Err(ServiceError::contended()),
             }
-            Creation::IdTaken => Err(ServiceError::Conflict(Conflict::MfaProviderId)),
-            Creation::NameTaken => Err(ServiceError::Conflict(Conflict::MfaProviderName)),
-            Creation::Moved => Err(ServiceError::contended()),
-        }
+        };
+        caller.tries(Event::MfaProviderCreated, object, done).await
     }
 
     /// Puts a provider in the place of the one with the id `path`, or with the draft's own id if
@@ -107,40 +111,44 @@ impl Service {
         path: Option<&str>,
         draft: &MfaProviderDraft,
     ) -> Result<MfaProvider, ServiceError> {
-        let reach = caller.may_change::<MfaProvider>()?;
-        let inner = &*self.inner;
-        let id = path.or(draft.id.as_deref()).and_then(|id| id.parse().ok());
-        for _ in 0..MOST_TRIES {
-            let stored = inner.stored_provider(id).await?;
-            if stored.is_none() {
-                draft.replacing_nothing(path.is_some(), id)?;
-            }
-            let stored =
-                caller.shown((PrivilegeType::Edit, &reach), stored, Missing::MfaProvider)?;
-            let base = inner.kept_by(&stored, draft)?;
-            let Checked { provider, secrets } =
-                draft.replacing(&stored.provider, base, self.now())?;
-            let only_tags = draft.only_retags(&stored.provider, &provider);
-            caller.must_replace(&stored.provider, &provider, only_tags)?;
-            let new = secrets::seal(inner, provider, secrets.as_ref())?;
-            let id = new.provider.id;
-            let entry = about(caller.did(Event::MfaProviderReplaced), &new.provider);
-            let former = &stored.provider.name;
-            let former = (*former != new.provider.name).then_some(former);
-            let trail = [self.sign(entry.with_some(Detail::FormerName, former))];
-            match inner.store.replace_provider(&new, &trail).await? {
-                Replacement::Done => {
-                    info!(provider.id = %id, by.id = %caller.bearer.user.id, "MFA provider changed");
-                    warn_of_short_secret(id, secrets.as_ref());
-                    return Ok(new.provider);
+        let object = (ObjectKind::MfaProvider, path.or(draft.id.as_deref()));
+        let done = async {
+            let reach = caller.may_change::<MfaProvider>()?;
+            let inner = &*self.inner;
+            let id = path.or(draft.id.as_deref()).and_then(|id| id.parse().ok());
+            for _ in 0..MOST_TRIES {
+                let stored = inner.stored_provider(id).await?;
+                if stored.is_none() {
+                    draft.replacing_nothing(path.is_some(), id)?;
                 }
-                Replacement::Moved => {}
-                Replacement::NameTaken => {
-                    return Err(ServiceError::Conflict(Conflict::MfaProviderName));
+                let stored =
+                    caller.shown((PrivilegeType::Edit, &reach), stored, Missing::MfaProvider)?;
+                let base = inner.kept_by(&stored, draft)?;
+                let Checked { provider, secrets } =
+                    draft.replacing(&stored.provider, base, self.now())?;
+                let only_tags = draft.only_retags(&stored.provider, &provider);
+                caller.must_replace(&stored.provider, &provider, only_tags)?;
+                let new = secrets::seal(inner, provider, secrets.as_ref())?;
+                let id = new.provider.id;
+                let entry = about(caller.did(Event::MfaProviderReplaced), &new.provider);
+                let former = &stored.provider.name;
+                let former = (*former != new.provider.name).then_some(former);
+                let trail = [self.sign(entry.with_some(Detail::FormerName, former))];
+                match inner.store.replace_provider(&new, &trail).await? {
+                    Replacement::Done => {
+                        info!(provider.id = %id, by.id = %caller.bearer.user.id, "MFA provider changed");
+                        warn_of_short_secret(id, secrets.as_ref());
+                        return Ok(new.provider);
+                    }
+                    Replacement::Moved => {}
+                    Replacement::NameTaken => {
+                        return Err(ServiceError::Conflict(Conflict::MfaProviderName));
+                    }
                 }
             }
-        }
-        Err(ServiceError::contended())
+            Err(ServiceError::contended())
+        };
+        caller.tries(Event::MfaProviderReplaced, object, done).await
     }
 
     /// Deletes a provider.
@@ -149,29 +157,33 @@ impl Service {
     /// [`ServiceError::Forbidden`] without Delete on `MfaProvider`; [`ServiceError::NotFound`];
     /// [`ServiceError::Conflict`] for one that is built in, or that administrators need to sign in.
     pub async fn remove_mfa_provider(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
-        let reach = caller.may(PrivilegeType::Delete, Target::MfaProvider)?;
-        let stored = self.inner.stored_provider(id.parse().ok()).await?;
-        let stored = caller.shown(
-            (PrivilegeType::Delete, &reach),
-            stored,
-            Missing::MfaProvider,
-        )?;
-        let id = stored.provider.id;
-        if [TOTP_PROVIDER, FIDO2_PROVIDER].contains(&id) {
-            return Err(ServiceError::Conflict(Conflict::MfaProviderBuiltIn));
-        }
-        let trail = [self.sign(about(
-            caller.did(Event::MfaProviderDeleted),
-            &stored.provider,
-        ))];
-        match self.inner.store.remove_provider(id, &trail).await? {
-            Removal::Removed => {
-                info!(provider.id = %id, by.id = %caller.bearer.user.id, "MFA provider deleted");
-                Ok(())
+        let object = (ObjectKind::MfaProvider, Some(id));
+        let done = async {
+            let reach = caller.may(PrivilegeType::Delete, Target::MfaProvider)?;
+            let stored = self.inner.stored_provider(id.parse().ok()).await?;
+            let stored = caller.shown(
+                (PrivilegeType::Delete, &reach),
+                stored,
+                Missing::MfaProvider,
+            )?;
+            let id = stored.provider.id;
+            if [TOTP_PROVIDER, FIDO2_PROVIDER].contains(&id) {
+                return Err(ServiceError::Conflict(Conflict::MfaProviderBuiltIn));
             }
-            Removal::Missing => Err(ServiceError::NotFound(Missing::MfaProvider)),
-            Removal::InUse => Err(ServiceError::Conflict(Conflict::MfaProviderInUse)),
-        }
+            let trail = [self.sign(about(
+                caller.did(Event::MfaProviderDeleted),
+                &stored.provider,
+            ))];
+            match self.inner.store.remove_provider(id, &trail).await? {
+                Removal::Removed => {
+                    info!(provider.id = %id, by.id = %caller.bearer.user.id, "MFA provider deleted");
+                    Ok(())
+                }
+                Removal::Missing => Err(ServiceError::NotFound(Missing::MfaProvider)),
+                Removal::InUse => Err(ServiceError::Conflict(Conflict::MfaProviderInUse)),
+            }
+        };
+        caller.tries(Event::MfaProviderDeleted, object, done).await
     }
 
     /// Asks the servers of a provider, be it stored or not, whether they would answer. Its secrets
@@ -185,46 +197,50 @@ impl Service {
         caller: &Caller,
         draft: &MfaProviderDraft,
     ) -> Result<MfaProviderTest, ServiceError> {
-        let reach = caller.may(PrivilegeType::Test, Target::MfaProvider)?;
-        let inner = &*self.inner;
-        let id = draft.id.as_deref().and_then(|id| id.parse().ok());
-        let stored = inner.stored_provider(id).await?;
-        if reach != Reach::Everything {
-            caller.shown(
-                (PrivilegeType::Test, &reach),
-                stored.clone(),
-                Missing::MfaProvider,
-            )?;
-        }
-        let base = match &stored {
-            None => Base::nothing(),
-            Some(stored) => match &stored.provider.kind {
-                ProviderKind::Radius(settings) if !draft.asks(settings) => {
-                    Base::stored(settings, None, None)
-                }
-                ProviderKind::TimeBased | ProviderKind::Fido2 | ProviderKind::Radius(_) => {
-                    inner.kept_by(stored, draft)?
-                }
-            },
+        let object = (ObjectKind::MfaProvider, draft.id.as_deref());
+        let done = async {
+            let reach = caller.may(PrivilegeType::Test, Target::MfaProvider)?;
+            let inner = &*self.inner;
+            let id = draft.id.as_deref().and_then(|id| id.parse().ok());
+            let stored = inner.stored_provider(id).await?;
+            if reach != Reach::Everything {
+                caller.shown(
+                    (PrivilegeType::Test, &reach),
+                    stored.clone(),
+                    Missing::MfaProvider,
+                )?;
+            }
+            let base = match &stored {
+                None => Base::nothing(),
+                Some(stored) => match &stored.provider.kind {
+                    ProviderKind::Radius(settings) if !draft.asks(settings) => {
+                        Base::stored(settings, None, None)
+                    }
+                    ProviderKind::TimeBased | ProviderKind::Fido2 | ProviderKind::Radius(_) => {
+                        inner.kept_by(stored, draft)?
+                    }
+                },
+            };
+            let new_id = MfaProviderId::from_random(inner.random.bytes());
+            let refusal = "is built in, and has nothing to test";
+            let Checked { provider, secrets } =
+                draft.new_provider(new_id, self.now(), base, refusal)?;
+            let (ProviderKind::Radius(settings), Some(secrets)) = (&provider.kind, &secrets) else {
+                return Err(ServiceError::bug(
+                    "a provider cannot be tested",
+                    "no servers",
+                ));
+            };
+            let found = test::ask(inner, settings, &secrets.shared).await?;
+            info!(provider.id = id.map(tracing::field::display), by.id = %caller.bearer.user.id,
+                works = found.error.is_none(), "MFA provider tested");
+            let entry = about(caller.did(Event::MfaProviderTested), &provider);
+            inner
+                .record(entry.with_some(Detail::Reply, found.error.as_ref()))
+                .await?;
+            Ok(found)
         };
-        let new_id = MfaProviderId::from_random(inner.random.bytes());
-        let refusal = "is built in, and has nothing to test";
-        let Checked { provider, secrets } =
-            draft.new_provider(new_id, self.now(), base, refusal)?;
-        let (ProviderKind::Radius(settings), Some(secrets)) = (&provider.kind, &secrets) else {
-            return Err(ServiceError::bug(
-                "a provider cannot be tested",
-                "no servers",
-            ));
-        };
-        let found = test::ask(inner, settings, &secrets.shared).await?;
-        info!(provider.id = id.map(tracing::field::display), by.id = %caller.bearer.user.id,
-            works = found.error.is_none(), "MFA provider tested");
-        let entry = about(caller.did(Event::MfaProviderTested), &provider);
-        inner
-            .record(entry.with_some(Detail::Reply, found.error.as_ref()))
-            .await?;
-        Ok(found)
+        caller.tries(Event::MfaProviderTested, object, done).await
     }
 }
 

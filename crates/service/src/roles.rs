@@ -65,11 +65,17 @@ impl Service {
         caller: &Caller,
         mut draft: RoleDraft,
     ) -> Result<Role, ServiceError> {
-        caller.may(PrivilegeType::Create, Target::AdministrativeRole)?;
-        caller.tag::<Role>(&mut draft.tags);
-        let new_id = RoleId::from_random(self.inner.random.bytes());
-        let role = draft.new_role(new_id, self.now())?;
-        as_allowed!(self, caller, self.try_add_role(caller, &role))
+        let object = (ObjectKind::AdministrativeRole, None);
+        let done = async {
+            caller.may(PrivilegeType::Create, Target::AdministrativeRole)?;
+            caller.tag::<Role>(&mut draft.tags);
+            let new_id = RoleId::from_random(self.inner.random.bytes());
+            let role = draft.new_role(new_id, self.now())?;
+            as_allowed!(self, caller, self.try_add_role(caller, &role))
+        };
+        caller
+            .tries(Event::AdministrativeRoleCreated, object, done)
+            .await
     }
 
     async fn try_add_role(
@@ -101,10 +107,16 @@ impl Service {
         path: Option<&str>,
         draft: RoleDraft,
     ) -> Result<Role, ServiceError> {
-        caller.may_change::<Role>()?;
-        let id: Option<RoleId> = path.or(draft.id.as_deref()).and_then(|id| id.parse().ok());
-        let draft = draft.replacement(path.is_some(), id, self.now())?;
-        as_allowed!(self, caller, self.try_replace_role(caller, id, &draft))
+        let object = (ObjectKind::AdministrativeRole, path);
+        let done = async {
+            caller.may_change::<Role>()?;
+            let id: Option<RoleId> = path.or(draft.id.as_deref()).and_then(|id| id.parse().ok());
+            let draft = draft.replacement(path.is_some(), id, self.now())?;
+            as_allowed!(self, caller, self.try_replace_role(caller, id, &draft))
+        };
+        caller
+            .tries(Event::AdministrativeRoleReplaced, object, done)
+            .await
     }
 
     async fn try_replace_role(
@@ -140,7 +152,11 @@ impl Service {
     /// allows what the caller may not; [`ServiceError::NotFound`]; [`ServiceError::Conflict`] for
     /// one that is built in, or that a user holds.
     pub async fn remove_role(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
-        as_allowed!(self, caller, self.try_remove_role(caller, id))
+        let object = (ObjectKind::AdministrativeRole, Some(id));
+        let done = async { as_allowed!(self, caller, self.try_remove_role(caller, id)) };
+        caller
+            .tries(Event::AdministrativeRoleDeleted, object, done)
+            .await
     }
 
     async fn try_remove_role(&self, caller: &Caller, id: &str) -> Result<Option<()>, ServiceError> {

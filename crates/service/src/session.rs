@@ -27,8 +27,8 @@ pub struct Authorized {
 
 /// An administrator who asks for something.
 pub struct Caller {
-    inner: Arc<Inner>,
-    origin: Origin,
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) origin: Origin,
     pub(crate) bearer: Bearer,
 }
 

@@ -63,22 +63,26 @@ impl Service {
         caller: &Caller,
         update: AdminMfaUpdate,
     ) -> Result<(), ServiceError> {
-        caller.must(PrivilegeType::Edit, Target::GlobalSetting)?;
-        let mut fields = Fields::default();
-        let provider = match &update.provider {
-            None => None,
-            Some(id) => {
-                let id = fields.check("providerId", good_provider(id));
-                let known = self.inner.stored_provider(id).await?;
-                if id.is_some() && known.is_none() {
-                    fields.refuse("providerId", UNKNOWN_PROVIDER);
+        let object = (ObjectKind::AdminMfa, None);
+        let done = async {
+            caller.must(PrivilegeType::Edit, Target::GlobalSetting)?;
+            let mut fields = Fields::default();
+            let provider = match &update.provider {
+                None => None,
+                Some(id) => {
+                    let id = fields.check("providerId", good_provider(id));
+                    let known = self.inner.stored_provider(id).await?;
+                    if id.is_some() && known.is_none() {
+                        fields.refuse("providerId", UNKNOWN_PROVIDER);
+                    }
+                    id
                 }
-                id
-            }
+            };
+            let exempted = exemptions(update.exempted, &mut fields);
+            let change = fields.finish(|| Some(AdminMfaChange { provider, exempted }))?;
+            self.change_admin_mfa(caller, &change).await
         };
-        let exempted = exemptions(update.exempted, &mut fields);
-        let change = fields.finish(|| Some(AdminMfaChange { provider, exempted }))?;
-        self.change_admin_mfa(caller, &change).await
+        caller.tries(Event::AdminMfaReplaced, object, done).await
     }
 
     /// Turns the second factor off, and forgets all exemptions.

@@ -7,7 +7,7 @@ pub use draft::UserDraft;
 use std::sync::Arc;
 
 use tracing::info;
-use vestibule_engine::audit::{Detail, Entry, Event};
+use vestibule_engine::audit::{Detail, Entry, Event, ObjectKind};
 use vestibule_engine::invalid::Fields;
 use vestibule_engine::privilege::{PrivilegeType, Reach, Target};
 use vestibule_engine::user::ADMIN;
@@ -83,34 +83,38 @@ impl Service {
         draft: UserDraft,
         fields: Fields,
     ) -> Result<User, ServiceError> {
-        caller.may_change::<User>()?;
-        // What is no id is nobody's, and so is one that nobody has had yet.
-        let new_id = || UserId::from_random(self.inner.random.bytes());
-        let path = path.map(|path| path.parse().unwrap_or_else(|_| new_id()));
-        let purpose = Purpose::Replacement { path };
-        let Checked {
-            user,
-            password,
-            has_roles,
-        } = self.checked(draft, fields, &purpose).await?;
-        let mut change = UserChange {
-            user,
-            password: None,
-            authority: caller.authority(),
+        let object = (ObjectKind::User, path);
+        let done = async {
+            caller.may_change::<User>()?;
+            // What is no id is nobody's, and so is one that nobody has had yet.
+            let new_id = || UserId::from_random(self.inner.random.bytes());
+            let path = path.map(|path| path.parse().unwrap_or_else(|_| new_id()));
+            let purpose = Purpose::Replacement { path };
+            let Checked {
+                user,
+                password,
+                has_roles,
+            } = self.checked(draft, fields, &purpose).await?;
+            let mut change = UserChange {
+                user,
+                password: None,
+                authority: caller.authority(),
+            };
+            // Before the hash is made: whoever may not do it should not make us work.
+            let sets_password = password.is_some();
+            as_allowed!(
+                self,
+                caller,
+                self.replaceable(caller, change.clone(), has_roles, sets_password)
+            )?;
+            change.password = self.hashed(password).await?;
+            as_allowed!(
+                self,
+                caller,
+                self.try_replace_user(caller, change.clone(), has_roles)
+            )
         };
-        // Before the hash is made: whoever may not do it should not make us work.
-        let sets_password = password.is_some();
-        as_allowed!(
-            self,
-            caller,
-            self.replaceable(caller, change.clone(), has_roles, sets_password)
-        )?;
-        change.password = self.hashed(password).await?;
-        as_allowed!(
-            self,
-            caller,
-            self.try_replace_user(caller, change.clone(), has_roles)
-        )
+        caller.tries(Event::UserReplaced, object, done).await
     }
 
     async fn try_replace_user(
@@ -195,7 +199,9 @@ impl Service {
     /// the caller may not; [`ServiceError::NotFound`]; [`ServiceError::Conflict`] for the one that
     /// is built in, and when nobody would be left who may do everything.
     pub async fn remove_user(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
-        as_allowed!(self, caller, self.try_remove_user(caller, id))
+        let object = (ObjectKind::User, Some(id));
+        let done = async { as_allowed!(self, caller, self.try_remove_user(caller, id)) };
+        caller.tries(Event::UserDeleted, object, done).await
     }
 
     async fn try_remove_user(&self, caller: &Caller, id: &str) -> Result<Option<()>, ServiceError> {
@@ -257,19 +263,23 @@ impl Service {
         mut draft: UserDraft,
         fields: Fields,
     ) -> Result<User, ServiceError> {
-        caller.may(PrivilegeType::Create, Target::LocalUser)?;
-        caller.tag::<User>(&mut draft.tags);
-        let purpose = Purpose::New(UserId::from_random(self.inner.random.bytes()));
-        let Checked { user, password, .. } = self.checked(draft, fields, &purpose).await?;
-        // Before the hash is made: whoever may not do it should not make us work.
-        as_allowed!(self, caller, self.may_make(caller, &user))?;
-        let mut new = NewUser {
-            user,
-            password: self.hashed(password).await?,
-            authority: None,
+        let object = (ObjectKind::User, None);
+        let done = async {
+            caller.may(PrivilegeType::Create, Target::LocalUser)?;
+            caller.tag::<User>(&mut draft.tags);
+            let purpose = Purpose::New(UserId::from_random(self.inner.random.bytes()));
+            let Checked { user, password, .. } = self.checked(draft, fields, &purpose).await?;
+            // Before the hash is made: whoever may not do it should not make us work.
+            as_allowed!(self, caller, self.may_make(caller, &user))?;
+            let mut new = NewUser {
+                user,
+                password: self.hashed(password).await?,
+                authority: None,
+            };
+            as_allowed!(self, caller, self.try_add_user(caller, &mut new))?;
+            Ok(new.user)
         };
-        as_allowed!(self, caller, self.try_add_user(caller, &mut new))?;
-        Ok(new.user)
+        caller.tries(Event::UserCreated, object, done).await
     }
 
     /// Lets pass who may make this user; `None` when who may do what has changed since the caller

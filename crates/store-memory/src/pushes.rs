@@ -36,9 +36,18 @@ impl Pushes for MemoryStore {
         Ok(Swap::Done)
     }
 
-    async fn end_push(&self, push: PushId, outcome: PushOutcome) -> Result<(), StoreError> {
-        if let Some(push) = self.tables().pushes.get_mut(&push) {
-            push.outcome.get_or_insert(outcome);
+    async fn end_push(
+        &self,
+        push: PushId,
+        outcome: PushOutcome,
+        trail: Trail<'_>,
+    ) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        if let Some(push) = tables.pushes.get_mut(&push)
+            && push.outcome.is_none()
+        {
+            push.outcome = Some(outcome);
+            tables.write_down(trail);
         }
         Ok(())
     }

@@ -56,34 +56,52 @@ const WRITE: &str = write_down!("$1");
 
 /// The rows that a query is about.
 macro_rules! matching {
-    () => {
-        "FROM audit_events e WHERE ($1::bigint IS NULL OR e.at >= $1)
-            AND ($2::text IS NULL OR e.event = $2) AND ($3::text IS NULL OR e.outcome = $3)
-            AND ($4::uuid IS NULL OR e.request = $4)
+    ($request:literal) => {
+        concat!(
+            "FROM audit_events e WHERE e.at >= $1
+            AND ($2::text IS NULL OR e.event = $2) AND ($3::text IS NULL OR e.outcome = $3) AND ",
+            $request,
+            "
             AND ($5::text IS NULL OR lower(e.actor) = lower($5) OR lower(e.object) = lower($5))
             AND NOT EXISTS (SELECT 1 FROM unnest($6::text[]) AS part WHERE strpos(lower(e.actor
                 || E'\\n' || coalesce(e.object, '') || E'\\n' || e.event || E'\\n'
                 || e.request::text), part) = 0)"
+        )
     };
 }
 
-const FORWARD: &str = concat!(
-    "SELECT ",
-    audit_columns!(),
-    " ",
-    matching!(),
-    " ORDER BY e.at, e.chain, e.number LIMIT $7 OFFSET $8"
-);
+/// The statements of a list: a page from the first on, one from the last on, and a count.
+struct Statements {
+    forward: &'static str,
+    backward: &'static str,
+    matching: &'static str,
+}
 
-const BACKWARD: &str = concat!(
-    "SELECT ",
-    audit_columns!(),
-    " ",
-    matching!(),
-    " ORDER BY e.at DESC, e.chain DESC, e.number DESC LIMIT $7 OFFSET $8"
-);
+macro_rules! statements {
+    ($request:literal) => {
+        Statements {
+            forward: concat!(
+                "SELECT ",
+                audit_columns!(),
+                " ",
+                matching!($request),
+                " ORDER BY e.at, e.chain, e.number LIMIT $7 OFFSET $8"
+            ),
+            backward: concat!(
+                "SELECT ",
+                audit_columns!(),
+                " ",
+                matching!($request),
+                " ORDER BY e.at DESC, e.chain DESC, e.number DESC LIMIT $7 OFFSET $8"
+            ),
+            matching: concat!("SELECT count(*) ", matching!($request)),
+        }
+    };
+}
 
-const MATCHING: &str = concat!("SELECT count(*) ", matching!());
+/// An index finds the rows of one request; a condition that holds for any would not use it.
+const OF_ONE_REQUEST: Statements = statements!("e.request = $4");
+const OF_ALL: Statements = statements!("$4::uuid IS NULL");
 
 /// All rows: those under seals, as the last one says, and the few that are not.
 const ALL: &str = "
@@ -191,7 +209,7 @@ impl Audit for PostgresStore {
         macro_rules! bound {
             ($statement:expr) => {
                 $statement
-                    .bind(query.since.map(Timestamp::as_micros))
+                    .bind(query.since.map_or(i64::MIN, Timestamp::as_micros))
                     .bind(query.event.as_deref())
                     .bind(query.outcome.as_deref())
                     .bind(query.request)
@@ -199,6 +217,10 @@ impl Audit for PostgresStore {
                     .bind(&query.queries)
             };
         }
+        let statements = match query.request {
+            Some(_) => OF_ONE_REQUEST,
+            None => OF_ALL,
+        };
         let texts = [&query.event, &query.outcome, &query.name];
         let texts = texts.into_iter().flatten().chain(&query.queries);
         let mut read = Transaction::begin(&self.connections, SNAPSHOT).await?;
@@ -218,11 +240,15 @@ impl Audit for PostgresStore {
         let matching: i64 = if query.is_everything() {
             total
         } else {
-            let matching = bound!(query_scalar(MATCHING)).fetch_one(read.on());
+            let matching = bound!(query_scalar(statements.matching)).fetch_one(read.on());
             matching.await.map_err(store_error)?
         };
         let (offset, limit) = window(query.range);
-        let page = if query.ascending { FORWARD } else { BACKWARD };
+        let page = if query.ascending {
+            statements.forward
+        } else {
+            statements.backward
+        };
         let rows: Vec<AuditRow> = bound!(query_as(page))
             .bind(limit)
             .bind(offset)

@@ -59,6 +59,14 @@ const REMOVE_USELESS: &str = "
         FOR UPDATE SKIP LOCKED
     )";
 
+const END: &str = concat!(
+    "WITH ended AS (
+        UPDATE pushes SET outcome = $2 WHERE id = $1 AND outcome IS NULL RETURNING 1 AS one
+    )",
+    noted!("ended", "$3"),
+    " SELECT one FROM ended"
+);
+
 #[async_trait]
 impl Pushes for PostgresStore {
     async fn pushes(&self, user: UserId) -> Result<Vec<Push>, StoreError> {
@@ -105,12 +113,20 @@ impl Pushes for PostgresStore {
         note.ended(started)
     }
 
-    async fn end_push(&self, push: PushId, outcome: PushOutcome) -> Result<(), StoreError> {
-        let end = query("UPDATE pushes SET outcome = $2 WHERE id = $1 AND outcome IS NULL")
+    async fn end_push(
+        &self,
+        push: PushId,
+        outcome: PushOutcome,
+        trail: Trail<'_>,
+    ) -> Result<(), StoreError> {
+        let note = self.note(trail).await?;
+        let end = query(END)
             .bind(push.uuid())
-            .bind(outcome.as_str());
-        end.execute(&self.connections).await.map_err(store_error)?;
-        Ok(())
+            .bind(outcome.as_str())
+            .bind(note.rows());
+        // It may have one, or be gone: then there is nothing to write down either.
+        let ended = self.swap(end).await;
+        note.ended(ended).map(drop)
     }
 
     async fn collect_push(&self, push: PushId) -> Result<(), StoreError> {

@@ -31,35 +31,54 @@ const WRITE: &str = "
 
 /// The rows that a query is about. In upper and lower case only ASCII is one, as in this database.
 macro_rules! matching {
-    () => {
-        "FROM audit_events e WHERE (?1 IS NULL OR e.at >= ?1) AND (?2 IS NULL OR e.event = ?2)
-            AND (?3 IS NULL OR e.outcome = ?3) AND (?4 IS NULL OR e.request = ?4)
+    ($request:literal) => {
+        concat!(
+            "FROM audit_events e WHERE e.at >= ?1 AND (?2 IS NULL OR e.event = ?2)
+            AND (?3 IS NULL OR e.outcome = ?3) AND ",
+            $request,
+            "
             AND (?5 IS NULL OR lower(e.actor) = lower(?5) OR lower(e.object) = lower(?5))
             AND NOT EXISTS (SELECT 1 FROM json_each(?6) WHERE instr(lower(e.actor || char(10)
                 || coalesce(e.object, '') || char(10) || e.event || char(10)
                 || substr(hex(e.request), 1, 8) || '-' || substr(hex(e.request), 9, 4) || '-'
                 || substr(hex(e.request), 13, 4) || '-' || substr(hex(e.request), 17, 4) || '-'
                 || substr(hex(e.request), 21)), lower(value)) = 0)"
+        )
     };
 }
 
-const FORWARD: &str = concat!(
-    "SELECT ",
-    audit_columns!(),
-    " ",
-    matching!(),
-    " ORDER BY e.at, e.chain, e.number LIMIT ?7 OFFSET ?8"
-);
+/// The statements of a list: a page from the first on, one from the last on, and a count.
+struct Statements {
+    forward: &'static str,
+    backward: &'static str,
+    matching: &'static str,
+}
 
-const BACKWARD: &str = concat!(
-    "SELECT ",
-    audit_columns!(),
-    " ",
-    matching!(),
-    " ORDER BY e.at DESC, e.chain DESC, e.number DESC LIMIT ?7 OFFSET ?8"
-);
+macro_rules! statements {
+    ($request:literal) => {
+        Statements {
+            forward: concat!(
+                "SELECT ",
+                audit_columns!(),
+                " ",
+                matching!($request),
+                " ORDER BY e.at, e.chain, e.number LIMIT ?7 OFFSET ?8"
+            ),
+            backward: concat!(
+                "SELECT ",
+                audit_columns!(),
+                " ",
+                matching!($request),
+                " ORDER BY e.at DESC, e.chain DESC, e.number DESC LIMIT ?7 OFFSET ?8"
+            ),
+            matching: concat!("SELECT count(*) ", matching!($request)),
+        }
+    };
+}
 
-const MATCHING: &str = concat!("SELECT count(*) ", matching!());
+/// An index finds the rows of one request; a condition that holds for any would not use it.
+const OF_ONE_REQUEST: Statements = statements!("e.request = ?4");
+const OF_ALL: Statements = statements!("?4 IS NULL");
 
 /// All rows: those under seals, as the last one says, and the few that are not.
 const ALL: &str = "
@@ -149,7 +168,7 @@ impl Audit for SqliteStore {
         macro_rules! bound {
             ($statement:expr) => {
                 $statement
-                    .bind(query.since.map(Timestamp::as_micros))
+                    .bind(query.since.map_or(i64::MIN, Timestamp::as_micros))
                     .bind(query.event.as_deref())
                     .bind(query.outcome.as_deref())
                     .bind(query.request)
@@ -157,6 +176,10 @@ impl Audit for SqliteStore {
                     .bind(Json(&query.queries))
             };
         }
+        let statements = match query.request {
+            Some(_) => OF_ONE_REQUEST,
+            None => OF_ALL,
+        };
         let mut read = self.reads()?.begin().await.map_err(store_error)?;
         let total: i64 = query_scalar(ALL)
             .fetch_one(&mut *read)
@@ -165,11 +188,15 @@ impl Audit for SqliteStore {
         let matching: i64 = if query.is_everything() {
             total
         } else {
-            let matching = bound!(query_scalar(MATCHING)).fetch_one(&mut *read);
+            let matching = bound!(query_scalar(statements.matching)).fetch_one(&mut *read);
             matching.await.map_err(store_error)?
         };
         let (offset, limit) = window(query.range);
-        let page = if query.ascending { FORWARD } else { BACKWARD };
+        let page = if query.ascending {
+            statements.forward
+        } else {
+            statements.backward
+        };
         let rows: Vec<AuditRow> = bound!(query_as(page))
             .bind(limit)
             .bind(offset)

@@ -91,12 +91,21 @@ impl Pushes for SqliteStore {
         write.done().await
     }
 
-    async fn end_push(&self, push: PushId, outcome: PushOutcome) -> Result<(), StoreError> {
-        let mut write = self.write().await?;
+    async fn end_push(
+        &self,
+        push: PushId,
+        outcome: PushOutcome,
+        trail: Trail<'_>,
+    ) -> Result<(), StoreError> {
+        let mut write = self.write_with(trail).await?;
         let end = query("UPDATE pushes SET outcome = ?2 WHERE id = ?1 AND outcome IS NULL");
         let end = end.bind(push.uuid()).bind(outcome.as_str());
-        write.run(end).await?;
-        write.commit().await
+        // It may have one, or be gone: then there is nothing to write down either.
+        if write.run(end).await? == 1 {
+            write.commit().await
+        } else {
+            write.moved().await.map(drop)
+        }
     }
 
     async fn collect_push(&self, push: PushId) -> Result<(), StoreError> {

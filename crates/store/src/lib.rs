@@ -16,6 +16,7 @@ mod error;
 mod found;
 mod list;
 mod model;
+mod outcomes;
 mod traits;
 
 #[cfg(feature = "contract")]
@@ -31,8 +32,8 @@ pub use model::{
     PasswordStanding, ProposedSeed, ProviderVersion, PushStart, Redemption, Sealed, SecondFactor,
     SeedState, SeedSummary, SessionStart, Settlement, StoredProvider, StoredSeed, UserChange,
 };
+pub use outcomes::{Claim, Creation, Redeeming, Removal, Replacement, RoleWrite, Swap, UserWrite};
 pub use traits::{
-    Accounts, Claim, Creation, FirstFactors, Health, IdentityProviders, Keys, MfaProviders, Pushes,
-    Redeeming, Removal, Replacement, RoleWrite, Roles, SecondFactors, Settings, Store, Swap,
-    Tokens, UserWrite,
+    Accounts, FirstFactors, Health, IdentityProviders, Keys, MfaProviders, Pushes, Roles,
+    SecondFactors, Settings, Store, Tokens,
 };

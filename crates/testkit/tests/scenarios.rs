@@ -8,6 +8,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "scenarios/audit_radius.rs"]
+mod audit_radius;
 #[path = "scenarios/audit_trail.rs"]
 mod audit_trail;
 #[path = "scenarios/enrolment.rs"]

@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 
 use crate::{
     AdminMfaSettings, AdminMfaSettingsInput, AdministrativeRole, AdministrativeRoleInput,
-    FinishOtp, IdentityProvider, IdentityProviderInput, IdentityProviderNames, InitializeOtp,
-    InitializeOtpResponse, LocalUser, LocalUserInput, LoginResponse, MfaProvider, MfaProviderInput,
-    MfaProviderTestResult, OtpSeed, SignIn, TypeTargetMap, Version,
+    AuditEvent, FinishOtp, IdentityProvider, IdentityProviderInput, IdentityProviderNames,
+    InitializeOtp, InitializeOtpResponse, LocalUser, LocalUserInput, LoginResponse, MfaProvider,
+    MfaProviderInput, MfaProviderTestResult, OtpSeed, SignIn, TypeTargetMap, Version,
 };
 
 /// All that stands under `examples` in a schema.
@@ -53,6 +53,7 @@ fn check_input<T: ToSchema + DeserializeOwned>() {
 fn answers_are_read_and_written_as_they_are() {
     check::<AdminMfaSettings>(1);
     check::<AdministrativeRole>(1);
+    check::<AuditEvent>(1);
     check::<IdentityProvider>(1);
     check::<IdentityProviderNames>(1);
     check::<InitializeOtpResponse>(4);

@@ -4,6 +4,7 @@
 //! fields are ignored), and only a value of the wrong JSON type is refused here. Whether the values
 //! make sense is for the reader to say. What goes out never holds a `null`.
 
+mod audit_event;
 mod error;
 #[cfg(test)]
 mod examples;
@@ -20,6 +21,7 @@ mod time;
 mod user;
 mod version;
 
+pub use audit_event::AuditEvent;
 pub use error::{ErrorBody, FailureType, FieldError, ids, messages};
 pub use identity_provider::{
     ClaimMapping, ClaimMappingInput, IdentityProvider, IdentityProviderInput,

@@ -9,7 +9,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An instant in microseconds since the Unix epoch. Written in UTC with six digits of fraction and
-/// a `Z`, always, because clients cut at the point; read in any form of RFC 3339.
+/// a `Z`, always, because clients cut at the point; one that has no date as the last that has one.
+/// Read in any form of RFC 3339.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DateTime(i64);
 
@@ -28,7 +29,12 @@ impl DateTime {
 impl fmt::Display for DateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
-        let instant = Timestamp::from_microsecond(self.0).map_err(|_| fmt::Error)?;
+        let last = if self.0 < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
+        let instant = Timestamp::from_microsecond(self.0).unwrap_or(last);
         f.write_str(&PRINTER.timestamp_to_string(&instant))
     }
 }
@@ -68,6 +74,13 @@ mod tests {
         check("2020-04-27T09:51:03Z", "2020-04-27T09:51:03.000000Z");
         check("2022-09-15T14:15:23.542075Z", "2022-09-15T14:15:23.542075Z");
         check("2022-09-15T14:15:23.5+02:00", "2022-09-15T12:15:23.500000Z");
+    }
+
+    #[test]
+    fn what_has_no_date_is_written_as_the_last_that_has_one() {
+        let written = |micros| DateTime::from_micros(micros).to_string();
+        assert_eq!(written(i64::MAX), "9999-12-30T22:00:00.999999Z");
+        assert_eq!(written(i64::MIN), "-009999-01-02T01:59:59.000000Z");
     }
 
     #[test]

@@ -12,6 +12,7 @@ words! {
         GuessesWait = "guessesWait",
         GuessesClosed = "guessesClosed",
         PushStarted = "pushStarted",
+        PushEnded = "pushEnded",
         SeedShown = "seedShown",
         SeedVerified = "seedVerified",
         SeedReset = "seedReset",

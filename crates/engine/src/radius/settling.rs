@@ -172,6 +172,10 @@ impl Settling {
         Transition::to(RadiusAttempt::Settling(self), Effect::Settle(settle))
     }
 
+    pub(super) const fn verdict(&self) -> &Verdict {
+        &self.after.verdict
+    }
+
     pub(super) fn conclude(self) -> Transition {
         Transition::finish(self.after.verdict)
     }

@@ -287,6 +287,8 @@ groups! {
         "413": "PayloadTooLarge",
         "422": "UnprocessableEntity",
     }
+    /// Of whatever takes values that have to make sense.
+    Unprocessable { "422": "UnprocessableEntity" }
     /// Of whatever admits to administration.
     Admission { "403": "Forbidden", "412": "SecondFactorDue" }
     /// Of whatever is about one thing.

@@ -25,3 +25,32 @@ pub(crate) struct ListParameters {
     #[param(style = DeepObject, explode, value_type = Option<BTreeMap<String, String>>)]
     filter_by: Option<BTreeMap<String, String>>,
 }
+
+/// The query of the audit trail.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "says what `ListRequest` reads from the URL")]
+pub(crate) struct AuditParameters {
+    /// A text to look for in the names of who did it and of what it was done to, the event and the
+    /// id of the request, in any case. May be given several times; each narrows.
+    query: Option<Vec<String>>,
+    /// Which part of the list: `first-last`, both included, counted from 0. The first thousand
+    /// otherwise.
+    #[param(example = "0-24")]
+    range: Option<String>,
+    /// Whether from the last to the first.
+    descending: Option<bool>,
+    /// Only rows from then on.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<String>,
+    /// Only rows of this event.
+    #[param(example = "secondFactor")]
+    event: Option<String>,
+    /// Only rows that ended so: `success`, `failure`, `denied` or `error`.
+    outcome: Option<String>,
+    /// Only rows of one request: the `X-Request-Id` of its answer.
+    #[param(value_type = Option<String>, format = "uuid")]
+    request_id: Option<String>,
+    /// Only what a user of this name did, and what was done to one; in any case.
+    username: Option<String>,
+}

@@ -9,6 +9,7 @@ use jiff::Timestamp as DateTime;
 use uuid::Uuid;
 use vestibule_engine::Timestamp;
 use vestibule_engine::audit::{Entry, clean};
+use vestibule_http::audit_event;
 use vestibule_service::{AuditQuery, Clock, Head};
 use vestibule_store::Store;
 
@@ -194,12 +195,12 @@ async fn list(args: &ListArgs, store: &dyn Store) -> Result<String, OperatorErro
         ..AuditQuery::default()
     };
     let rows = store.audit_events(&query).await?.items;
-    let entries = rows.iter().rev().map(|row| &row.signed.entry);
+    let entries = rows.into_iter().rev().map(|row| row.signed.entry);
     if args.output == Form::Json {
-        let rows: Vec<_> = entries.map(json).collect();
+        let rows: Vec<_> = entries.map(audit_event).collect();
         return Ok(serde_json::to_string_pretty(&rows).map_err(std::io::Error::from)?);
     }
-    let lines: Vec<String> = entries.map(line).collect();
+    let lines: Vec<String> = entries.map(|entry| line(&entry)).collect();
     Ok(lines.join("\n"))
 }
 
@@ -249,35 +250,6 @@ fn line(entry: &Entry) -> String {
         }
     }
     line
-}
-
-fn json(entry: &Entry) -> serde_json::Value {
-    let mut object = serde_json::Map::new();
-    let mut set = |key: &str, value: Option<String>| {
-        if let Some(value) = value {
-            object.insert(key.to_owned(), value.into());
-        }
-    };
-    set("id", Some(entry.id.to_string()));
-    set("time", Some(show(Timestamp::from_micros(entry.at))));
-    set("event", Some(entry.event.clone()));
-    set("outcome", Some(entry.outcome.clone()));
-    set("actorId", entry.actor_id.map(|id| id.to_string()));
-    set("actor", Some(entry.actor.clone()));
-    set("objectKind", entry.object_kind.clone());
-    set("objectId", entry.object_id.clone());
-    set("object", entry.object.clone());
-    set("address", Some(entry.address.clone()));
-    set("requestId", Some(entry.request.to_string()));
-    set("reason", entry.reason.clone());
-    let details = entry
-        .details()
-        .map(|(word, value)| (word.to_owned(), value.into()));
-    object.insert(
-        "details".to_owned(),
-        serde_json::Value::Object(details.collect()),
-    );
-    object.into()
 }
 
 #[cfg(test)]

@@ -182,19 +182,29 @@ impl Inner {
         let mut transition = first;
         let mut rotated = None;
         let mut budget = due.bearer.factor.budget.clone();
+        let mut is_recorded = false;
         loop {
             let input = match transition.effect {
                 Effect::Finish(verdict) => {
-                    let trail = self.judged(due, &verdict, &budget, &means);
-                    self.store.record(&trail).await?;
+                    if !is_recorded {
+                        let trail = self.judged(due, &verdict, &budget, &means);
+                        self.store.record(&trail).await?;
+                    }
                     return Ok((verdict, rotated));
                 }
                 Effect::Settle(settle) => {
                     let (session, user) = (settle.session, settle.user);
                     let settlement =
                         settle.kept_as(|open| self.seal_dialogue(open, session, user))?;
-                    match self.store.settle(&settlement, &[]).await? {
+                    let verdict = transition.next.as_ref();
+                    let verdict = verdict.and_then(RadiusAttempt::verdict_when_settled);
+                    let trail = match verdict {
+                        Some(verdict) => self.judged(due, verdict, &settlement.budget, &means),
+                        None => Vec::new(),
+                    };
+                    match self.store.settle(&settlement, &trail).await? {
                         Swap::Done => {
+                            is_recorded = !trail.is_empty();
                             budget = settlement.budget;
                             Some(Input::Settled)
                         }

@@ -9,9 +9,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{Instrument as _, error, info, warn};
 use vestibule_engine::audit::{Detail, Event, Outcome};
 use vestibule_engine::push::{Asked, PushState, ask};
-use vestibule_engine::{Push, PushId, PushOutcome, Secret};
+use vestibule_engine::{Push, PushId, PushOutcome, Refusal, Secret, UserId};
 use vestibule_radius::AccessRequest;
-use vestibule_store::{PushStart, Swap};
+use vestibule_store::{PushStart, StoreError, Swap};
 
 use super::password_of;
 use crate::audit::with_budget;
@@ -50,25 +50,71 @@ impl WaitingPushes {
 struct Sent {
     inner: Arc<Inner>,
     push: PushId,
+    user: UserId,
+    origin: Origin,
     ending: Arc<Ending>,
 }
 
 impl Sent {
-    fn new(inner: &Arc<Inner>, push: PushId) -> Self {
+    fn new(inner: &Arc<Inner>, push: &Push, origin: Origin) -> Self {
         let ending = Arc::<Ending>::default();
-        inner.pushes.lock().insert(push, Arc::clone(&ending));
+        inner.pushes.lock().insert(push.id, Arc::clone(&ending));
         Self {
             inner: Arc::clone(inner),
-            push,
+            push: push.id,
+            user: push.user,
+            origin,
             ending,
         }
     }
 
     /// Writes the outcome down before anybody here hears of it.
     async fn ended(self, outcome: PushOutcome) {
-        write_down(&self.inner, self.push, outcome).await;
+        // Larger than all that waits until then.
+        Box::pin(self.write_down(outcome)).await;
         // Nobody else sets it.
         let _ = self.ending.set(Some(outcome));
+    }
+
+    /// Writes an outcome down for those who wait elsewhere. Those here are told in any case.
+    async fn write_down(&self, outcome: PushOutcome) {
+        let push = self.push;
+        let mut tries = interval_at(Instant::now() + WRITING, WRITING);
+        for _ in 0..WRITES {
+            match self.try_to_write_down(outcome).await {
+                Ok(()) => return,
+                Err(cause) => {
+                    let cause: &dyn std::error::Error = &cause;
+                    warn!(push.id = %push, cause, "The outcome of a push cannot be written down yet");
+                }
+            }
+            tries.tick().await;
+        }
+        error!(push.id = %push, "The outcome of a push could not be written down");
+    }
+
+    /// Also who hung up is told of in the audit trail: what they had asked was answered.
+    async fn try_to_write_down(&self, outcome: PushOutcome) -> Result<(), StoreError> {
+        let inner = &*self.inner;
+        let (ending, why) = match outcome {
+            PushOutcome::Accepted => (Outcome::Success, None),
+            PushOutcome::Denied => (Outcome::Failure, Some(Refusal::Rejected.to_string())),
+            PushOutcome::Challenged => (Outcome::Failure, Some(Refusal::CannotAsk.to_string())),
+            PushOutcome::Unavailable => {
+                (Outcome::Error, Some("no RADIUS server answered".to_owned()))
+            }
+        };
+        let entry = inner.entry(self.origin, Event::PushEnded, ending);
+        let entry = match inner.store.user(self.user).await? {
+            Some(user) => entry.by_user(&user),
+            None => entry,
+        };
+        let entry = match why {
+            Some(why) => entry.because(why),
+            None => entry,
+        };
+        let trail = [inner.sign(entry.with(Detail::Push, self.push))];
+        inner.store.end_push(self.push, outcome, &trail).await
     }
 }
 
@@ -197,7 +243,11 @@ impl Inner {
             return Ok(None);
         }
         info!(subject.id = %push.user, provider.id = %push.provider, "Push sent");
-        send(Arc::clone(&due.provider), request, Sent::new(self, push.id));
+        send(
+            Arc::clone(&due.provider),
+            request,
+            Sent::new(self, &push, origin),
+        );
         Ok(Some(push))
     }
 
@@ -241,20 +291,4 @@ fn send(provider: Arc<KnownProvider>, request: AccessRequest, sent: Sent) {
         sent.ended(outcome).await;
     };
     tokio::spawn(asked.in_current_span());
-}
-
-/// Writes an outcome down for those who wait elsewhere. Those here are told in any case.
-async fn write_down(inner: &Inner, push: PushId, outcome: PushOutcome) {
-    let mut tries = interval_at(Instant::now() + WRITING, WRITING);
-    for _ in 0..WRITES {
-        match inner.store.end_push(push, outcome).await {
-            Ok(()) => return,
-            Err(cause) => {
-                let cause: &dyn std::error::Error = &cause;
-                warn!(push.id = %push, cause, "The outcome of a push cannot be written down yet");
-            }
-        }
-        tries.tick().await;
-    }
-    error!(push.id = %push, "The outcome of a push could not be written down");
 }

@@ -9,11 +9,11 @@
 use std::sync::Arc;
 
 use uuid::Uuid;
-use vestibule_engine::Secret;
 use vestibule_engine::audit::{AuditKey, Detail, Entry, Event, ObjectKind, Outcome};
 use vestibule_engine::audit::{Seal, Signed};
 use vestibule_engine::mfa::TOTP_PROVIDER;
 use vestibule_engine::password::Lane;
+use vestibule_engine::{PushOutcome, Secret};
 
 use super::cast::{Actor, Shared, at, failed, new_user, password};
 use super::checks::{at_once, authority};
@@ -160,6 +160,11 @@ pub async fn a_row_is_there_if_it_was_done(store: Arc<dyn Store>) {
     for is_done in [true, false] {
         let started = store.start_push(&push, &next(is_done)).await.unwrap();
         assert_eq!(started == Swap::Done, is_done);
+    }
+    for is_done in [true, false] {
+        let outcome = PushOutcome::Denied;
+        let ended = store.end_push(push.push.id, outcome, &next(is_done)).await;
+        ended.unwrap();
     }
     store.end_session(two.session(), &next(true)).await.unwrap();
     let nobody = vestibule_engine::UserId::from_uuid(Uuid::from_u128(99));

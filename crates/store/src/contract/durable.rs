@@ -54,7 +54,7 @@ pub async fn what_was_acknowledged_is_there_after_a_crash(fixture: &dyn Durable)
     let push = five.push(0, 0, five.bearer(&store).await.factor.revision);
     assert_eq!(store.start_push(&push, &[]).await.unwrap(), Swap::Done);
     let denied = PushOutcome::Denied;
-    store.end_push(push.push.id, denied).await.unwrap();
+    store.end_push(push.push.id, denied, &[]).await.unwrap();
     store.collect_push(push.push.id).await.unwrap();
     let redemption = five.redemption(&five.bearer(&store).await, 1);
     assert_eq!(redeem(&store, &redemption).await.unwrap(), Swap::Done);

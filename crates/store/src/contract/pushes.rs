@@ -136,24 +136,30 @@ pub async fn a_push_ends_once(store: Arc<dyn Store>) {
     start(&store, &alice.push(1, 0, 1)).await;
     let outcome = async |push: PushId| store.push(push).await.unwrap().unwrap().outcome;
     for later in PushOutcome::ALL {
-        let answer = store.end_push(one.id, later).await;
+        let answer = store.end_push(one.id, later, &[]).await;
         answer.unwrap();
         assert_eq!(outcome(one.id).await, Some(PushOutcome::Accepted));
         assert_eq!(outcome(two.id).await, None);
     }
     let unknown = PushId::from_random([9; 16]);
-    store.end_push(unknown, PushOutcome::Denied).await.unwrap();
+    store
+        .end_push(unknown, PushOutcome::Denied, &[])
+        .await
+        .unwrap();
     assert_eq!(store.push(unknown).await.unwrap(), None);
 
     let answers = at_once(PushOutcome::ALL.map(|outcome| {
         let store = store.clone();
-        async move { store.end_push(two.id, outcome).await }
+        async move { store.end_push(two.id, outcome, &[]).await }
     }))
     .await;
     assert!(answers.iter().all(Result::is_ok));
     let stays = outcome(two.id).await;
     assert!(stays.is_some());
-    store.end_push(two.id, PushOutcome::Denied).await.unwrap();
+    store
+        .end_push(two.id, PushOutcome::Denied, &[])
+        .await
+        .unwrap();
     assert_eq!(outcome(two.id).await, stays);
     assert_eq!(revision(&store, alice).await, 2, "an outcome is no start");
 }
@@ -165,7 +171,7 @@ pub async fn a_push_is_collected(store: Arc<dyn Store>) {
     start(&store, &one).await;
     start(&store, &two).await;
     let (one, two) = (one.push.id, two.push.id);
-    store.end_push(one, PushOutcome::Denied).await.unwrap();
+    store.end_push(one, PushOutcome::Denied, &[]).await.unwrap();
     for _ in 0..2 {
         store.collect_push(one).await.unwrap();
         let found = store.push(one).await.unwrap().unwrap();

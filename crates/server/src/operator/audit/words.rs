@@ -42,6 +42,7 @@ const fn in_words(event: Event) -> &'static str {
         Event::GuessesWait => "the guess budget waits",
         Event::GuessesClosed => "the second factor is closed until an administrator resets it",
         Event::PushStarted => "a push was sent",
+        Event::PushEnded => "a push ended",
         Event::SeedShown => "a new seed was shown",
         Event::SeedVerified => "the seed was verified by its first code",
         Event::SeedReset => "the seed was deleted",
