@@ -101,6 +101,11 @@ const COUNT: &str = "
     UPDATE list_places p SET keys = p.keys + changed.change
     FROM changed WHERE p.list = changed.list AND p.first = changed.first";
 
+const SIZE: &str = "SELECT pg_relation_size('list_changes')";
+
+/// Octets of changes, counted or not, that are walked over at once.
+const MOST_ROOM: i64 = 1 << 20;
+
 /// Places without keys become part of the one before.
 const REMOVE_EMPTY: &str = "DELETE FROM list_places WHERE keys = 0 AND first <> ''";
 
@@ -160,7 +165,21 @@ impl PostgresStore {
 
     /// Counts what has changed, and makes several places of each that has become large.
     pub(crate) async fn count_places(&self) -> Result<(), StoreError> {
-        retrying(|| self.try_count_places(MOST_KEYS)).await
+        retrying(|| self.try_count_places(MOST_KEYS)).await?;
+        self.shrink_changes().await
+    }
+
+    /// Gives back the room of changes that were counted: each page of a list walks over it.
+    async fn shrink_changes(&self) -> Result<(), StoreError> {
+        let size: i64 = query_scalar(SIZE)
+            .fetch_one(&self.connections)
+            .await
+            .map_err(store_error)?;
+        if size > MOST_ROOM {
+            let vacuum = query("VACUUM list_changes").execute(&self.connections);
+            vacuum.await.map_err(store_error)?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn try_count_places(&self, most_keys: i64) -> Result<(), StoreError> {

@@ -178,3 +178,15 @@ async fn counting_misses_nothing_that_happens_meanwhile() {
     site.store.try_count_places(4).await.unwrap();
     site.check(9, "after").await;
 }
+
+/// What was counted is not walked over for ever.
+#[tokio::test]
+async fn counted_changes_give_their_room_back() {
+    let site = Site::new().await;
+    site.add(1, 30_000).await;
+    let size = "SELECT pg_relation_size('list_changes')";
+    let before = site.count_of(size).await;
+    assert!(before > 1 << 20, "{before}");
+    site.store.count_places().await.unwrap();
+    assert_eq!(site.count_of(size).await, 0);
+}
