@@ -1,5 +1,5 @@
 //! What was decided where the API is silent: each with its number, which stays its own. What is
-//! about RADIUS servers (19 to 24, 26) is tried against such servers, by scenarios.
+//! about RADIUS servers (19 to 24, 26) is tried against such servers, by scenarios with these numbers.
 
 mod app;
 
@@ -339,6 +339,20 @@ async fn d25_d31_values() {
 }
 
 /// 27: an order that is unknown is the usual one. 29: the versions are 18 to 23.
+#[tokio::test]
+async fn d30_what_is_not_configured_is_left_out() {
+    let app = App::start().await;
+    let signed_in = ok(&app.sign_in("admin", PASSWORD).await);
+    for field in [
+        "crlEnabled",
+        "ztpCollectiveType",
+        "ztpAccountType",
+        "messageOfTheDay",
+    ] {
+        assert_eq!(signed_in.get(field), None, "{field}");
+    }
+}
+
 #[tokio::test]
 async fn d27_d29_orders_and_versions() {
     let admin = Admin::start().await;

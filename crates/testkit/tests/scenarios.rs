@@ -20,6 +20,8 @@ mod one_time_use;
 mod radius_budget;
 #[path = "scenarios/radius_changes.rs"]
 mod radius_changes;
+#[path = "scenarios/radius_decisions.rs"]
+mod radius_decisions;
 #[path = "scenarios/radius_dialogue.rs"]
 mod radius_dialogue;
 #[path = "scenarios/radius_forgery.rs"]
