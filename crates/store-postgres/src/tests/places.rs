@@ -184,9 +184,9 @@ async fn counting_misses_nothing_that_happens_meanwhile() {
 async fn counted_changes_give_their_room_back() {
     let site = Site::new().await;
     site.add(1, 30_000).await;
-    let size = "SELECT pg_relation_size('list_changes')";
-    let before = site.count_of(size).await;
+    let room = "SELECT pg_relation_size('list_changes')";
+    let before = site.count_of(room).await;
     assert!(before > 1 << 20, "{before}");
     site.store.count_places().await.unwrap();
-    assert_eq!(site.count_of(size).await, 0);
+    assert_eq!(site.count_of(room).await, 0);
 }
