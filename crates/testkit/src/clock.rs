@@ -3,7 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use vestibule_engine::Timestamp;
+/// What it shows.
+pub use vestibule_engine::Timestamp;
 use vestibule_service::Clock;
 
 /// Where every test clock starts: 2026-01-01T00:00:00Z, the first second of a TOTP step.

@@ -6,6 +6,7 @@
 
 pub mod authenticator;
 pub mod clock;
+pub mod figures;
 pub mod freeradius;
 pub mod postgres;
 pub mod radius;
@@ -14,5 +15,7 @@ pub mod remote_clock;
 
 #[cfg(feature = "server")]
 pub mod client;
+#[cfg(feature = "server")]
+pub mod clocked;
 #[cfg(feature = "server")]
 pub mod site;

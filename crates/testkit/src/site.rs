@@ -17,6 +17,7 @@ use vestibule_service::Clock as _;
 
 use crate::client::Client;
 use crate::clock::{FakeClock, Hands};
+use crate::figures;
 use crate::postgres::{Cluster, Database};
 use crate::remote_clock::{RemoteClock, VARIABLE, Waiting};
 
@@ -42,6 +43,8 @@ pub struct Site {
     settings: String,
     log: String,
     started: Mutex<u32>,
+    /// One for each server that runs, and this one.
+    running: Arc<()>,
 }
 
 impl Site {
@@ -65,6 +68,7 @@ impl Site {
             settings: String::new(),
             log: "debug".to_owned(),
             started: Mutex::new(0),
+            running: Arc::default(),
         }
     }
 
@@ -164,11 +168,14 @@ impl Site {
             return Err((status, std::fs::read_to_string(log).unwrap_or_default()));
         };
         let origin = base.trim_end_matches("/admin");
-        Ok(Server {
+        let server = Server {
             client: Client::new(origin),
             process: Some(child),
             log,
-        })
+            _running: Arc::clone(&self.running),
+        };
+        figures::note_servers(Arc::strong_count(&self.running) - 1);
+        Ok(server)
     }
 
     /// Runs an operator's command at the site, with this input; its exit status and output.
@@ -243,6 +250,7 @@ pub struct Server {
     client: Client,
     process: Option<Child>,
     log: PathBuf,
+    _running: Arc<()>,
 }
 
 impl Server {

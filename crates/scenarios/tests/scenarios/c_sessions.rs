@@ -1,13 +1,12 @@
-//! Half-authenticated tokens and sessions: S21 to S25, S27.
+//! Half-authenticated tokens and sessions: S22 to S25, S27. S21 is in `every_route`.
 
 use serde_json::json;
 use vestibule_testkit::client::{Answer, Client};
 use vestibule_testkit::site::Backend;
 
-use crate::{ADMIN_PASSWORD, PASSWORD, STEP, admin, on_both_databases, site, with_alice};
+use crate::{ADMIN_PASSWORD, PASSWORD, STEP, on_both_databases, site, with_alice};
 
 on_both_databases!(
-    s21_a_partial_token_opens_nothing_but_the_second_factor,
     s22_the_old_token_is_dead_when_the_new_one_exists,
     s23_what_one_session_began_no_other_finishes,
     s24_what_changed_since_the_password_counts,
@@ -16,54 +15,6 @@ on_both_databases!(
 );
 
 const TOTP: &str = "03542d1e-733c-4c43-a567-d28fbc4649a7";
-const LOCAL: &str = "/admin/identity-providers/b5ea7cf0-6e75-11e4-9803-0800200c9a66";
-
-/// Every route that there is, with a token that is worth a password.
-async fn s21_a_partial_token_opens_nothing_but_the_second_factor(backend: Backend) {
-    let site = site(backend);
-    let server = site.start();
-    let client = server.client();
-    let (full, authenticator) = admin(&site, &server).await;
-    site.advance(STEP);
-    let partial = client.sign_in("admin", ADMIN_PASSWORD).await.token();
-    let routes = [
-        ("GET", "/admin/mfa-providers"),
-        (
-            "GET",
-            "/admin/mfa-providers/03542d1e-733c-4c43-a567-d28fbc4649a7",
-        ),
-        ("GET", "/admin/admin-mfa-settings"),
-        ("PUT", "/admin/admin-mfa-settings"),
-        ("DELETE", "/admin/admin-mfa-settings"),
-        ("GET", "/admin/otp/seeds"),
-        ("DELETE", "/admin/otp/seeds/CN=admin,OU=local"),
-        ("GET", "/admin/identity-providers"),
-        ("POST", "/admin/identity-providers"),
-        ("GET", LOCAL),
-        ("PUT", LOCAL),
-        ("DELETE", LOCAL),
-        ("GET", "/admin/local-users"),
-        ("POST", "/admin/local-users"),
-    ];
-    let verified = client.sign_in("admin", ADMIN_PASSWORD).await.token();
-    let verified = client
-        .otp(&verified, &authenticator.code(site.now()))
-        .await
-        .token();
-    for (method, path) in routes {
-        for token in [&partial, &verified] {
-            let call = client
-                .call(method, path)
-                .bearer_auth(token)
-                .json(&json!({}));
-            let answer = Client::send(call).await;
-            assert_eq!(answer.status, 401, "{method} {path} {}", answer.text);
-        }
-    }
-    client.authorize(&partial).await.is(412);
-    let settings = client.get("/admin/admin-mfa-settings", &full).await;
-    assert_eq!(settings.json()["providerId"], TOTP, "nothing has happened");
-}
 
 /// Token values change with what they are worth.
 async fn s22_the_old_token_is_dead_when_the_new_one_exists(backend: Backend) {

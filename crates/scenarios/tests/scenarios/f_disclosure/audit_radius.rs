@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use vestibule_testkit::radius::{Action, Answer as Reply};
 use vestibule_testkit::site::Backend;
 
-use crate::audit_trail::{check, explained, of, trail, verify, without_times};
+use super::audit_trail::{check, explained, of, trail, verify, without_times};
 use crate::radius_stage::{CHALLENGE_SECRET, CODE, Stage, WRONG, challenges, judges};
 use crate::{PASSWORD, on_both_databases, with_alice};
 

@@ -1,6 +1,5 @@
 //! The existing clients, played byte for byte against the real server: what they send, in which
 //! order, and what they need to find in the answers.
-#![cfg(feature = "server")]
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -19,8 +18,8 @@ mod terraform;
 use std::time::Duration;
 
 use serde_json::Value;
-use vestibule_engine::Timestamp;
 use vestibule_testkit::client::{Answer, Client};
+use vestibule_testkit::clock::Timestamp;
 use vestibule_testkit::site::{ADMIN_PASSWORD, Backend, Server, Site};
 
 /// A server at which a second factor is due of everybody but `admin`, as those who use programs

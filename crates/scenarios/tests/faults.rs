@@ -1,6 +1,5 @@
 //! Faults of the database and hostile connections, against the real server: each ends in the right
 //! answer, nothing is lost, nobody is let in, and the server goes on when the cause is gone.
-#![cfg(feature = "server")]
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,

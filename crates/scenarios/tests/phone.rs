@@ -1,5 +1,4 @@
 //! The barcode and the codes as others see them: read by `zbarimg`, computed by `oathtool`.
-#![cfg(feature = "server")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::process::Command;

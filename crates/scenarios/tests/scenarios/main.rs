@@ -1,43 +1,19 @@
 //! How systems like this one were broken, tried against the real server on SQLite and Postgres.
 //!
 //! The number in a test's name is the scenario's, for good; what each is about stands above it.
-#![cfg(feature = "server")]
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test that cannot go on has failed"
 )]
 
-#[path = "scenarios/audit_radius.rs"]
-mod audit_radius;
-#[path = "scenarios/audit_trail.rs"]
-mod audit_trail;
-#[path = "scenarios/enrolment.rs"]
-mod enrolment;
-#[path = "scenarios/one_time_use.rs"]
-mod one_time_use;
-#[path = "scenarios/radius_budget.rs"]
-mod radius_budget;
-#[path = "scenarios/radius_changes.rs"]
-mod radius_changes;
-#[path = "scenarios/radius_decisions.rs"]
-mod radius_decisions;
-#[path = "scenarios/radius_dialogue.rs"]
-mod radius_dialogue;
-#[path = "scenarios/radius_forgery.rs"]
-mod radius_forgery;
-#[path = "scenarios/radius_freeradius.rs"]
-mod radius_freeradius;
-#[path = "scenarios/radius_passwords.rs"]
-mod radius_passwords;
-#[path = "scenarios/radius_push.rs"]
-mod radius_push;
-#[path = "scenarios/radius_servers.rs"]
-mod radius_servers;
-#[path = "scenarios/radius_stage.rs"]
+mod a_one_time_use;
+mod b_guessing;
+mod c_sessions;
+mod d_enrolment;
+mod e_radius;
+mod f_disclosure;
 mod radius_stage;
-#[path = "scenarios/sessions.rs"]
-mod sessions;
 
 use vestibule_testkit::authenticator::Authenticator;
 use vestibule_testkit::site::{ADMIN_PASSWORD, Backend, Server, Site};

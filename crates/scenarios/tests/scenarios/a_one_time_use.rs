@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use vestibule_engine::Timestamp;
 use vestibule_testkit::authenticator::Authenticator;
 use vestibule_testkit::client::Client;
+use vestibule_testkit::clock::Timestamp;
 use vestibule_testkit::site::Backend;
 
 use crate::{ADMIN_PASSWORD, PASSWORD, STEP, admin, on_both_databases, site, with_alice};

@@ -1,11 +1,13 @@
-//! The program `vestibule` with a clock that a test moves over a socket; all else is the same.
+//! The program with a clock that a test moves over a socket; all else is the same.
 
 use std::process::ExitCode;
 
 use vestibule_server::cli;
-use vestibule_testkit::remote_clock;
 
-fn main() -> ExitCode {
+use crate::remote_clock;
+
+/// Runs the program, with the clock that the environment names.
+pub fn main() -> ExitCode {
     let Ok(address) = std::env::var(remote_clock::VARIABLE) else {
         return ExitCode::FAILURE;
     };
