@@ -10,6 +10,7 @@ mod bench;
 mod check;
 mod count;
 mod deny;
+mod scenarios;
 mod setup;
 mod step;
 mod tidy;
@@ -25,6 +26,8 @@ cargo xtask <command>
 
   test    installs what the tests need, then formatting, lints, all tests, the API against its
           document, and documentation; the last line is `N passed, N failed`
+  scenarios
+          how systems like this one were broken, tried in full, and a table of what came of it
   api     the API against its document, by schemathesis
   setup   installs what the tests need, where that is known how
   tidy    the rules that compilers do not know: layers, manifests, sources
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["test"] => check::run(&root),
         ["api"] => setup::schemathesis::install(&root) && api::run(&root, &mut Count::default()),
+        ["scenarios"] => setup::run(&root) && scenarios::run(&root),
         ["setup"] => setup::run(&root),
         ["tidy"] => tidy::run(&root),
         ["deny"] => deny::run(&root),

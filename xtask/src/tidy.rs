@@ -46,6 +46,7 @@ fn findings(root: &Path) -> Vec<String> {
     }
     findings.extend(with_text(&manifest, manifests::reasons));
     findings.extend(with_text(&root.join("Cargo.lock"), lock::banned));
+    findings.extend(crate::scenarios::findings(root));
     for folder in ["crates", "fuzz", "xtask"] {
         findings.extend(sources::in_folder(root, &root.join(folder)));
     }

@@ -105,6 +105,10 @@ fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // The parser would not look at what stands in fields that nobody knows.
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Err(malformed("The body is not UTF-8."));
+    };
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(malformed("The body is not a JSON object."));
     }
@@ -113,7 +117,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
             "The body is nested more than {DEEPEST} levels deep."
         )));
     }
-    serde_json::from_slice(bytes).map_err(|error| {
+    serde_json::from_str(text).map_err(|error| {
         // The place is enough: what stands there may be a password.
         let (line, column) = (error.line(), error.column());
         malformed(match error.classify() {

@@ -108,6 +108,7 @@ async fn sign_in_bodies() {
         b"\"text\"".to_vec(),
         b"{\"username\":".to_vec(),
         b"{\"username\":\"\xff\"}".to_vec(),
+        b"{\"nobody's\":\"\xff\"}".to_vec(),
         br#"{"username":7}"#.to_vec(),
         br#"{"deviceId":{}}"#.to_vec(),
         deep,

@@ -166,36 +166,6 @@ async fn postgres_read_only() {
     .await;
 }
 
-/// A seed that was altered, or moved from another user, opens for nobody; and nobody is told why.
-#[tokio::test]
-async fn a_seed_moved_between_users_does_not_open() {
-    let site = site(Backend::Sqlite);
-    let server = site.start();
-    let client = server.client();
-    let (theirs, verified) = client.enrol("admin", ADMIN_PASSWORD, site.now()).await;
-    let admin = client.authorize(&verified).await.token();
-    client.add_user(&admin, "alice", "a password").await.is(200);
-    client.enrol("alice", "a password", site.now()).await;
-    let url = format!("sqlite:{}", site.sqlite_file().display());
-    let mut connection = SqliteConnection::connect(&url).await.unwrap();
-    sqlx::raw_sql(
-        "UPDATE second_factors AS f SET (seed_id, seed_key_id, seed_sealed) = \
-         (SELECT seed_id, seed_key_id, seed_sealed FROM second_factors WHERE user_id <> f.user_id) \
-         WHERE user_id <> (SELECT id FROM users WHERE name = 'admin')",
-    )
-    .execute(&mut connection)
-    .await
-    .unwrap();
-    site.advance(STEP);
-    let partial = client.sign_in("alice", "a password").await.token();
-    let answer = client.otp(&partial, &theirs.code(site.now())).await;
-    assert_eq!(
-        answer.is(500).text,
-        r#"{"id":"internal server error","message":"An unexpected error occurred."}"#
-    );
-    assert!(server.log().contains("a secret does not open"));
-}
-
 /// A key that does not fit is refused before anything is served.
 #[tokio::test]
 async fn another_master_key_is_refused_at_start() {

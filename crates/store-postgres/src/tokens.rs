@@ -16,15 +16,16 @@ const BEARER: &str = concat!(
     ",
         f.revision, f.budget_row, f.streak, f.waiting_until, f.recent, f.closed, f.seed_id,
         f.seed_key_id, f.seed_sealed, f.verified, f.last_step, f.shown_to, f.seed_created,
-        p.id AS provider, p.revision AS provider_revision, t.dialogue_key_id, t.dialogue_sealed,
+        p.id AS provider, p.revision AS provider_revision,
+        (SELECT count(*) FROM admin_mfa) AS settings, t.dialogue_key_id, t.dialogue_sealed,
         EXISTS (SELECT 1 FROM admin_mfa_exemptions e WHERE e.user_id = u.id) AS listed,
-        d.last_completed AS device_completed, m.authority,
+        d.last_completed AS device_completed, coalesce(m.authority, 0) AS authority,
         CASE WHEN u.roles <> '[]' THEN
             (SELECT jsonb_agg(r.privileges) FROM administrative_roles r WHERE u.roles ? r.id::text)
         END AS allowed
     FROM tokens t
-    CROSS JOIN admin_mfa m
     JOIN users u ON u.id = t.user_id
+    LEFT JOIN admin_mfa m ON TRUE
     LEFT JOIN second_factors f ON f.user_id = u.id
     LEFT JOIN known_devices d ON d.user_id = u.id AND d.device_id = t.device_id
     LEFT JOIN mfa_providers p ON p.id = m.provider

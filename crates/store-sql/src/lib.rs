@@ -152,6 +152,8 @@ pub struct StandingRow {
     #[sqlx(flatten)]
     lockout: LockoutRow,
     provider: Option<Uuid>,
+    #[sqlx(flatten)]
+    settings: SettingsRow,
     listed: bool,
 }
 
@@ -159,6 +161,7 @@ impl TryFrom<StandingRow> for PasswordStanding {
     type Error = StoreError;
 
     fn try_from(row: StandingRow) -> Result<Self, StoreError> {
+        row.settings.are_there()?;
         let user = User::try_from(row.user)?;
         let device = match (row.last_completed, row.device_failures) {
             (Some(at), Some(count)) => Some(Device {
@@ -182,6 +185,22 @@ impl TryFrom<StandingRow> for PasswordStanding {
     }
 }
 
+/// How many rows the settings of the second factor have: one, always.
+#[derive(FromRow)]
+struct SettingsRow {
+    settings: i64,
+}
+
+impl SettingsRow {
+    /// Where they are gone, nobody knows of whom a second factor is due, and nobody gets in.
+    fn are_there(&self) -> Result<(), StoreError> {
+        match self.settings {
+            1 => Ok(()),
+            _ => Err(StoreError::inconsistent("admin_mfa", "settings")),
+        }
+    }
+}
+
 /// What is known of the bearer of a token.
 #[derive(FromRow)]
 pub struct BearerRow {
@@ -196,6 +215,8 @@ pub struct BearerRow {
     factor: FactorRow,
     provider: Option<Uuid>,
     provider_revision: Option<i64>,
+    #[sqlx(flatten)]
+    settings: SettingsRow,
     listed: bool,
     dialogue_key_id: Option<Uuid>,
     dialogue_sealed: Option<Vec<u8>>,
@@ -206,6 +227,7 @@ impl TryFrom<BearerRow> for Bearer {
     type Error = StoreError;
 
     fn try_from(row: BearerRow) -> Result<Self, StoreError> {
+        row.settings.are_there()?;
         let user = User::try_from(row.user)?;
         let provider = row.provider.zip(row.provider_revision);
         let provider = provider.map(|(id, revision)| {

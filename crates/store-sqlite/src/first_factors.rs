@@ -21,7 +21,7 @@ const STANDING: &str = concat!(
     lockout_columns!(),
     ",
         d.failures AS device_failures, d.lock_start AS device_lock_start,
-        (SELECT provider FROM admin_mfa) AS provider,
+        (SELECT provider FROM admin_mfa) AS provider, (SELECT count(*) FROM admin_mfa) AS settings,
         EXISTS (SELECT 1 FROM admin_mfa_exemptions e WHERE e.user_id = u.id) AS listed
     FROM users u LEFT JOIN known_devices d ON d.user_id = u.id AND d.device_id = ?2
         LEFT JOIN local_identity_provider l ON TRUE

@@ -29,9 +29,8 @@ impl Settings for SqliteStore {
         let mut write = self.write_with(trail).await?;
         let before = provider(write.on()).await?.flatten();
         let replace = "
-            INSERT INTO admin_mfa (one, provider) SELECT 1, ?1
-            WHERE ?1 IS NULL OR EXISTS (SELECT 1 FROM mfa_providers WHERE id = ?1)
-            ON CONFLICT (one) DO UPDATE SET provider = excluded.provider";
+            UPDATE admin_mfa SET provider = ?1, written = 1
+            WHERE ?1 IS NULL OR EXISTS (SELECT 1 FROM mfa_providers WHERE id = ?1)";
         let replace = query(replace).bind(change.provider.map(MfaProviderId::uuid));
         if write.run(replace).await? != 1 {
             let _ = write.moved().await?;
@@ -64,10 +63,11 @@ impl Settings for SqliteStore {
 async fn provider(
     connection: &mut SqliteConnection,
 ) -> Result<Option<Option<MfaProviderId>>, StoreError> {
-    let provider: Option<Option<Uuid>> = query_scalar("SELECT provider FROM admin_mfa")
-        .fetch_optional(connection)
-        .await
-        .map_err(store_error)?;
+    let provider: Option<Option<Uuid>> =
+        query_scalar("SELECT provider FROM admin_mfa WHERE written")
+            .fetch_optional(connection)
+            .await
+            .map_err(store_error)?;
     Ok(provider.map(|provider| provider.map(MfaProviderId::from_uuid)))
 }
 

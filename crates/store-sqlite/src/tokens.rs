@@ -15,7 +15,8 @@ const BEARER: &str = concat!(
     ",
         f.revision, f.budget_row, f.streak, f.waiting_until, f.recent, f.closed, f.seed_id,
         f.seed_key_id, f.seed_sealed, f.verified, f.last_step, f.shown_to, f.seed_created,
-        p.id AS provider, p.revision AS provider_revision, t.dialogue_key_id, t.dialogue_sealed,
+        p.id AS provider, p.revision AS provider_revision,
+        (SELECT count(*) FROM admin_mfa) AS settings, t.dialogue_key_id, t.dialogue_sealed,
         EXISTS (SELECT 1 FROM admin_mfa_exemptions e WHERE e.user_id = u.id) AS listed,
         d.last_completed AS device_completed, (SELECT revision FROM authority) AS authority,
         CASE WHEN u.roles <> '[]' THEN (

@@ -25,6 +25,7 @@ pub fn note(id: &str, what: &str, number: usize) {
 }
 
 /// Notes how many servers shared a database at once in the test that runs.
+#[cfg(feature = "server")]
 pub(crate) fn note_servers(number: usize) {
     // The thread of a test bears its name.
     if let Some(test) = std::thread::current().name() {

@@ -2,3 +2,6 @@
 
 mod audit_radius;
 pub(crate) mod audit_trail;
+mod inputs;
+mod rows;
+mod strangers;

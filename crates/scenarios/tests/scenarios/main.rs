@@ -14,6 +14,7 @@ mod d_enrolment;
 mod e_radius;
 mod f_disclosure;
 mod radius_stage;
+mod routes;
 
 use vestibule_testkit::authenticator::Authenticator;
 use vestibule_testkit::site::{ADMIN_PASSWORD, Backend, Server, Site};

@@ -211,13 +211,13 @@ pub(crate) fn without_times(mut rows: Vec<Value>) -> String {
     Value::from(rows).to_string()
 }
 
-async fn tamper(site: &Site, backend: Backend, statement: &'static str) {
+pub(crate) async fn tamper(site: &Site, backend: Backend, statement: &'static str) {
     let changed = run(site, backend, statement).await;
     assert!(changed > 0, "{statement}");
 }
 
 /// Runs a statement past the program; how many rows it changed.
-async fn run(site: &Site, backend: Backend, statement: &'static str) -> u64 {
+pub(crate) async fn run(site: &Site, backend: Backend, statement: &'static str) -> u64 {
     let url = site.database_url();
     match backend {
         Backend::Sqlite => {
