@@ -37,6 +37,8 @@ fn passed(root: &Path) -> Result<bool, String> {
     let mut tests = cargo(root, &["test", "--package", "vestibule-scenarios"]);
     tests.args(["--all-features", "--no-fail-fast", "--tests"]);
     tests.env("VESTIBULE_FIGURES", &figures);
+    // So that whatever is logged at all is searched for secrets.
+    tests.env("TESTKIT_LOG", "trace");
     if std::env::var_os("VESTIBULE_KILLS").is_none() {
         tests.env("VESTIBULE_KILLS", KILLS);
     }

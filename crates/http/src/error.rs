@@ -77,6 +77,16 @@ impl ApiError {
         )
     }
 
+    /// An address that made too many requests without a good token.
+    pub(crate) fn too_many_requests(retry_after: Duration) -> Self {
+        Self::later(
+            StatusCode::TOO_MANY_REQUESTS,
+            ids::TOO_MANY_REQUESTS,
+            "Too many requests without a token from this address. Try again later.",
+            retry_after,
+        )
+    }
+
     fn later(status: StatusCode, id: &'static str, message: &'static str, after: Duration) -> Self {
         Self {
             retry_after: Some(after),

@@ -4,9 +4,9 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderName, HeaderValue};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, ready};
@@ -58,7 +58,15 @@ pub(crate) fn envelope(
         http.method = %request.method(),
         http.route = matched,
     );
-    let refusal = has_versions(matched).then(|| accept::refusal(request.headers()));
+    let is_ours = has_versions(matched);
+    let bears_token = request.headers().contains_key(AUTHORIZATION);
+    let refusal = is_ours.then(|| {
+        let admitted = service.admits_request(address);
+        let limited = admitted.err().map(ApiError::too_many_requests);
+        limited
+            .map(IntoResponse::into_response)
+            .or_else(|| accept::refusal(request.headers()))
+    });
     let answered = match refusal.flatten() {
         Some(refusal) => Either::Left(ready(refusal)),
         None => Either::Right(answer(route, request)),
@@ -70,6 +78,10 @@ pub(crate) fn envelope(
                 error!("A handler panicked; the panic is above");
                 ApiError::internal().into_response()
             });
+            let is_good = bears_token && response.status() != StatusCode::UNAUTHORIZED;
+            if is_ours && !is_good && response.status() != StatusCode::TOO_MANY_REQUESTS {
+                service.count_without_token(address);
+            }
             // Few answers deny anything, and many wait long: only those few are given the room.
             match response.extensions_mut().remove::<Denied>() {
                 None => Either::Left(ready(response)),

@@ -126,6 +126,8 @@ pub enum AccountType {
 pub struct Limits {
     /// Failed sign-ins of one client address in a minute.
     pub sign_in_failures_per_minute: NonZeroU32,
+    /// Requests of one client address in a minute that bear no good token.
+    pub requests_without_token_per_minute: NonZeroU32,
     /// Connections at a time.
     pub connections: NonZeroU32,
     /// Passwords that wait to be hashed.
@@ -137,6 +139,7 @@ impl Default for Limits {
         let or_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
         Self {
             sign_in_failures_per_minute: or_one(120),
+            requests_without_token_per_minute: or_one(1200),
             connections: or_one(10_000),
             hash_queue: or_one(256),
         }
@@ -307,6 +310,10 @@ fn limits(source: &mut Source<'_>) -> Limits {
         sign_in_failures_per_minute: limit(
             &setting::SIGN_IN_FAILURES,
             default.sign_in_failures_per_minute,
+        ),
+        requests_without_token_per_minute: limit(
+            &setting::REQUESTS_WITHOUT_TOKEN,
+            default.requests_without_token_per_minute,
         ),
         connections: limit(&setting::CONNECTIONS, default.connections),
         hash_queue: limit(&setting::HASH_QUEUE, default.hash_queue),

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum_server::Handle;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tracing::{debug, info, warn};
 use vestibule_engine::Timestamp;
 use vestibule_http::{Readiness, Site, TrustedProxies};
@@ -85,6 +86,7 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let mut signals = Signals::catch().map_err(RunError::io("signals cannot be caught"))?;
     debug!("Starting");
+    leave_no_core_file();
     let started = tokio::select! {
         biased;
         () = signals.next() => {
@@ -202,6 +204,17 @@ async fn open_service(
     Ok(opened?)
 }
 
+/// What the memory holds must not end up in a file when the program is killed.
+fn leave_no_core_file() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        warn!(%error, "A crash may leave a core file, which would hold secrets: set `ulimit -c 0`");
+    }
+}
+
 /// What the settings mean for the service.
 pub(crate) fn policy(config: &Config) -> Policy {
     Policy {
@@ -209,6 +222,7 @@ pub(crate) fn policy(config: &Config) -> Policy {
         issuer: config.totp_issuer.clone(),
         enrol_within: config.enrollment_within,
         sign_in_failures_per_minute: config.limits.sign_in_failures_per_minute.get(),
+        requests_without_token_per_minute: config.limits.requests_without_token_per_minute.get(),
         hash_queue: usize::try_from(config.limits.hash_queue.get()).unwrap_or(usize::MAX),
     }
 }

@@ -84,6 +84,7 @@ impl Service {
                 keyring,
                 hasher: Hasher::new(policy.hash_queue),
                 limiter: Limiter::new(policy.sign_in_failures_per_minute),
+                tokenless: Limiter::new(policy.requests_without_token_per_minute),
                 policy,
             }),
         })

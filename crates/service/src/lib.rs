@@ -85,6 +85,8 @@ pub struct Policy {
     pub enrol_within: Option<Duration>,
     /// Failed sign-ins a minute from one address that is not this machine's own.
     pub sign_in_failures_per_minute: u32,
+    /// Requests a minute without a good token, from one address that is not this machine's own.
+    pub requests_without_token_per_minute: u32,
     /// Sign-ins that may wait for the hasher.
     pub hash_queue: usize,
 }
@@ -96,6 +98,7 @@ impl Default for Policy {
             issuer: "Vestibule".to_owned(),
             enrol_within: None,
             sign_in_failures_per_minute: 120,
+            requests_without_token_per_minute: 1200,
             hash_queue: 256,
         }
     }
@@ -129,6 +132,7 @@ struct Inner {
     policy: Policy,
     hasher: Hasher,
     limiter: Limiter,
+    tokenless: Limiter,
     radius: vestibule_radius::udp::Client,
     known: KnownProviders,
     pushes: WaitingPushes,
@@ -176,6 +180,20 @@ impl Service {
     /// more than nothing when it was set back.
     pub fn clock_behind(&self) -> Duration {
         self.inner.time.behind()
+    }
+
+    /// Whether an address may make one more request. Once it has made too many without a good
+    /// token, nothing of it is looked at any more for the rest of the minute.
+    ///
+    /// # Errors
+    /// How long it has to wait.
+    pub fn admits_request(&self, from: ClientAddress) -> Result<(), Duration> {
+        self.inner.tokenless.look(from, self.now())
+    }
+
+    /// Counts a request that came without a good token.
+    pub fn count_without_token(&self, from: ClientAddress) {
+        self.inner.tokenless.count(from, self.now());
     }
 
     /// Whether the store could be read and written now.

@@ -1,11 +1,11 @@
-//! A limit on failed sign-ins from one address.
+//! Limits by address: on failed sign-ins, and on requests without a good token.
 //!
-//! It is there for clients that have gone wild, and for guessing across many names; what protects
-//! a user is that user's own lock and budget. Programs on this machine are not limited.
+//! They are there for clients that have gone wild, and for guessing across many names; what
+//! protects a user is that user's own lock and budget. Programs on this machine are not limited.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use vestibule_engine::Timestamp;
@@ -16,7 +16,7 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// Addresses that are remembered; some 100 octets each.
 const MOST_ADDRESSES: usize = 20_000;
 
-/// Failures by address, in windows of a minute.
+/// What is counted by address, in windows of a minute.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     most: u32,
@@ -41,12 +41,20 @@ enum Key {
 #[derive(Clone, Copy, Debug)]
 struct Window {
     started: Timestamp,
-    failures: u32,
+    counted: u32,
 }
 
 impl Window {
     fn ended(&self, now: Timestamp) -> bool {
         now >= self.started.after(WINDOW)
+    }
+
+    /// How long to wait, if as much as may be was counted.
+    fn room(&self, most: u32, now: Timestamp) -> Result<(), Duration> {
+        if self.counted < most || self.ended(now) {
+            return Ok(());
+        }
+        Err(self.started.after(WINDOW).since(now))
     }
 }
 
@@ -67,43 +75,70 @@ impl Limiter {
         let Some(key) = Key::of(client) else {
             return Ok(());
         };
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut windows = self.windows();
         let window = windows.at(key, now);
-        if window.failures >= self.most {
-            return Err(window.started.after(WINDOW).since(now));
-        }
-        window.failures += 1;
+        window.room(self.most, now)?;
+        window.counted += 1;
         Ok(())
     }
 
     /// Takes a try back that was no failure.
     pub(crate) fn forgive(&self, client: ClientAddress, now: Timestamp) {
         if let Some(key) = Key::of(client) {
-            let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut windows = self.windows();
             let window = windows.at(key, now);
-            window.failures = window.failures.saturating_sub(1);
+            window.counted = window.counted.saturating_sub(1);
         }
+    }
+
+    /// Whether there is room for an address, without counting anything.
+    ///
+    /// # Errors
+    /// How long the address has to wait, if there is none.
+    pub(crate) fn look(&self, client: ClientAddress, now: Timestamp) -> Result<(), Duration> {
+        let Some(key) = Key::of(client) else {
+            return Ok(());
+        };
+        let windows = self.windows();
+        let known = windows.by_key.get(&key);
+        // Who is not known may be among those who share a window.
+        let window = known.or_else(|| windows.by_key.get(&Key::Others).filter(|_| windows.full()));
+        window.map_or(Ok(()), |window| window.room(self.most, now))
+    }
+
+    /// Counts one.
+    pub(crate) fn count(&self, client: ClientAddress, now: Timestamp) {
+        if let Some(key) = Key::of(client) {
+            let mut windows = self.windows();
+            let window = windows.at(key, now);
+            window.counted = window.counted.saturating_add(1);
+        }
+    }
+
+    fn windows(&self) -> MutexGuard<'_, Windows> {
+        // Nobody panics in between, and each count is right at any point.
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Windows {
+    fn full(&self) -> bool {
+        self.by_key.len() >= MOST_ADDRESSES
+    }
+
     /// The window of an address now. Where there is no room for one more, all newcomers share one:
     /// a flood of addresses costs those who come with it, and nobody gets around the limit.
     fn at(&mut self, key: Key, now: Timestamp) -> &mut Window {
         let fresh = Window {
             started: now,
-            failures: 0,
+            counted: 0,
         };
-        let full = self.by_key.len() >= MOST_ADDRESSES && !self.by_key.contains_key(&key);
-        if full && self.swept.is_none_or(|swept| now >= swept.after(WINDOW)) {
+        let no_room = |windows: &Self| windows.full() && !windows.by_key.contains_key(&key);
+        if no_room(self) && self.swept.is_none_or(|swept| now >= swept.after(WINDOW)) {
             self.by_key.retain(|_, window| !window.ended(now));
             self.swept = Some(now);
         }
-        let key = if self.by_key.len() >= MOST_ADDRESSES && !self.by_key.contains_key(&key) {
-            Key::Others
-        } else {
-            key
-        };
+        let key = if no_room(self) { Key::Others } else { key };
         let window = self.by_key.entry(key).or_insert(fresh);
         if window.ended(now) {
             *window = fresh;
@@ -156,6 +191,23 @@ mod tests {
     }
 
     #[test]
+    fn looking_counts_nothing() {
+        let limiter = Limiter::new(2);
+        let theirs = known("192.0.2.1");
+        for seconds in [0, 10] {
+            for _ in 0..5 {
+                assert_eq!(limiter.look(theirs, at(seconds)), Ok(()));
+            }
+            limiter.count(theirs, at(seconds));
+        }
+        assert_eq!(limiter.look(theirs, at(20)), Err(Duration::from_secs(40)));
+        assert_eq!(limiter.look(known("192.0.2.2"), at(20)), Ok(()));
+        assert_eq!(limiter.look(ClientAddress::Unknown, at(20)), Ok(()));
+        assert_eq!(limiter.look(ClientAddress::Local, at(20)), Ok(()));
+        assert_eq!(limiter.look(theirs, at(60)), Ok(()));
+    }
+
+    #[test]
     fn successes_do_not_count() {
         let limiter = Limiter::new(1);
         for _ in 0..5 {
@@ -191,8 +243,9 @@ mod tests {
             limiter.begin(address(most + 1), at(0)).is_err(),
             "it shares with the one before"
         );
-        assert!(limiter.windows.lock().unwrap().by_key.len() <= MOST_ADDRESSES + 1);
+        assert!(limiter.look(address(most + 2), at(0)).is_err());
+        assert!(limiter.windows().by_key.len() <= MOST_ADDRESSES + 1);
         assert!(limiter.begin(address(most + 1), at(60)).is_ok());
-        assert!(limiter.windows.lock().unwrap().by_key.len() < 3);
+        assert!(limiter.windows().by_key.len() < 3);
     }
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use vestibule_engine::Timestamp;
 
 use crate::authenticator::Authenticator;
+use crate::planted::Planted;
 
 /// The newest version of the API.
 pub const ACCEPT: &str = "application/vnd.appgate.peer-v23+json";
@@ -21,6 +22,7 @@ pub const DEVICE: &str = "4c07bc67-57ea-42dd-b702-c2d6c45419fc";
 pub struct Client {
     origin: String,
     http: reqwest::Client,
+    planted: Planted,
 }
 
 /// What came back.
@@ -67,14 +69,15 @@ impl Answer {
 }
 
 impl Client {
-    /// A client of the server at this origin.
-    pub fn new(origin: &str) -> Self {
+    /// A client of the server at this origin, which adds all that is secret to `planted`.
+    pub(crate) fn new(origin: &str, planted: &Planted) -> Self {
         // Another test of this process may have chosen already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build();
         Self {
             origin: origin.to_owned(),
             http: http.expect("a client"),
+            planted: planted.clone(),
         }
     }
 
@@ -92,6 +95,12 @@ impl Client {
         self.http
             .request(method, format!("{}{path}", self.origin))
             .header("accept", ACCEPT)
+    }
+
+    /// Something secret, which is remembered as such.
+    fn planted<'a>(&self, secret: &'a str) -> &'a str {
+        self.planted.plant(secret);
+        secret
     }
 
     /// Sends a call.
@@ -117,22 +126,32 @@ impl Client {
 
     /// `GET` with a token.
     pub async fn get(&self, path: &str, token: &str) -> Answer {
-        Self::send(self.call("GET", path).bearer_auth(token)).await
+        Self::send(self.call("GET", path).bearer_auth(self.planted(token))).await
     }
 
     /// `DELETE` with a token.
     pub async fn delete(&self, path: &str, token: &str) -> Answer {
-        Self::send(self.call("DELETE", path).bearer_auth(token)).await
+        Self::send(self.call("DELETE", path).bearer_auth(self.planted(token))).await
     }
 
     /// `POST` with a token.
     pub async fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
-        Self::send(self.call("POST", path).bearer_auth(token).json(body)).await
+        Self::send(
+            self.call("POST", path)
+                .bearer_auth(self.planted(token))
+                .json(body),
+        )
+        .await
     }
 
     /// `PUT` with a token.
     pub async fn put(&self, path: &str, token: &str, body: &Value) -> Answer {
-        Self::send(self.call("PUT", path).bearer_auth(token).json(body)).await
+        Self::send(
+            self.call("PUT", path)
+                .bearer_auth(self.planted(token))
+                .json(body),
+        )
+        .await
     }
 
     /// `POST /authentication` from [`DEVICE`].
@@ -143,8 +162,8 @@ impl Client {
     /// `POST /authentication`.
     pub async fn sign_in_from(&self, username: &str, password: &str, device: &str) -> Answer {
         let body = json!({
-            "providerName": "local", "username": username, "password": password,
-            "deviceId": device,
+            "providerName": "local", "username": username,
+            "password": self.planted(password), "deviceId": device,
         });
         Self::send(self.call("POST", "/admin/authentication").json(&body)).await
     }
@@ -163,7 +182,7 @@ impl Client {
 
     /// `POST /authentication/otp/initialize` with the user's password.
     pub async fn initialize_with(&self, partial: &str, user_password: &str) -> Answer {
-        let body = json!({ "userPassword": user_password });
+        let body = json!({ "userPassword": self.planted(user_password) });
         self.post("/admin/authentication/otp/initialize", partial, &body)
             .await
     }
@@ -196,7 +215,8 @@ impl Client {
             .get("secret")
             .and_then(Value::as_str)
             .map(str::to_owned);
-        Authenticator::from_base32(&secret.unwrap_or_else(|| panic!("a seed, not {}", shown.text)))
+        let secret = secret.unwrap_or_else(|| panic!("a seed, not {}", shown.text));
+        Authenticator::from_base32(self.planted(&secret))
     }
 
     /// Signs a user in for the first time: the authenticator, and the verified token. The code of
@@ -216,7 +236,8 @@ impl Client {
     /// Makes a user with this password.
     pub async fn add_user(&self, admin: &str, name: &str, password: &str) -> Answer {
         let user = json!({
-            "name": name, "firstName": "F", "lastName": "L", "password": password,
+            "name": name, "firstName": "F", "lastName": "L",
+            "password": self.planted(password),
         });
         self.post("/admin/local-users", admin, &user).await
     }

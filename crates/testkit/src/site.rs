@@ -18,11 +18,15 @@ use vestibule_service::Clock as _;
 use crate::client::Client;
 use crate::clock::{FakeClock, Hands};
 use crate::figures;
+use crate::planted::Planted;
 use crate::postgres::{Cluster, Database};
 use crate::remote_clock::{RemoteClock, VARIABLE, Waiting};
 
 /// The password of `admin` at every site.
 pub const ADMIN_PASSWORD: &str = "first administrator of the tests";
+
+/// The variable that says what the servers of all sites log; else it is `debug`.
+const LOG: &str = "TESTKIT_LOG";
 
 /// What the servers of a site keep their data in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,6 +46,7 @@ pub struct Site {
     remotes: Arc<Mutex<Vec<RemoteClock>>>,
     settings: String,
     log: String,
+    planted: Planted,
     started: Mutex<u32>,
     /// One for each server that runs, and this one.
     running: Arc<()>,
@@ -66,26 +71,23 @@ impl Site {
             clock: FakeClock::default(),
             remotes: Arc::default(),
             settings: String::new(),
-            log: "debug".to_owned(),
+            log: std::env::var(LOG).unwrap_or_else(|_| "debug".to_owned()),
+            planted: Planted::default(),
             started: Mutex::new(0),
             running: Arc::default(),
         }
     }
 
     /// The same site with settings from a file.
-    pub fn with_settings(self, toml: &str) -> Self {
-        Self {
-            settings: toml.to_owned(),
-            ..self
-        }
+    pub fn with_settings(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.settings);
+        self
     }
 
     /// The same site with logs of this level.
-    pub fn with_log(self, log: &str) -> Self {
-        Self {
-            log: log.to_owned(),
-            ..self
-        }
+    pub fn with_log(mut self, log: &str) -> Self {
+        log.clone_into(&mut self.log);
+        self
     }
 
     /// The same site at another time.
@@ -169,7 +171,7 @@ impl Site {
         };
         let origin = base.trim_end_matches("/admin");
         let server = Server {
-            client: Client::new(origin),
+            client: Client::new(origin, &self.planted),
             process: Some(child),
             log,
             _running: Arc::clone(&self.running),
@@ -245,6 +247,24 @@ impl Site {
     }
 }
 
+/// Whatever a test was about: nothing that is secret may be in what its servers wrote.
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let count = *self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        let logs = (1..=count).map(|n| self.log_file(n));
+        let sqlite = self.sqlite_file();
+        let journal = sqlite.with_extension("sqlite3-wal");
+        for file in logs.chain([sqlite, journal]) {
+            let found = self.planted.found_in(&file);
+            assert!(found.is_empty(), "{}: {found:?}", file.display());
+        }
+        figures::note("S47", "secrets looked for", self.planted.count());
+    }
+}
+
 /// A running server. It is killed when it is dropped.
 pub struct Server {
     client: Client,
@@ -299,5 +319,16 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Lets this process, and the servers that it starts, have so many files open.
+pub fn allow_open_files(files: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < files) {
+        let current = Some(limit.maximum.map_or(files, |maximum| files.min(maximum)));
+        let raised = Rlimit { current, ..limit };
+        setrlimit(Resource::Nofile, raised).expect("files may be opened");
     }
 }

@@ -13,6 +13,8 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr};
 use vestibule_wire::{ErrorBody, FailureType, FieldError, PEER_VERSIONS, ids, messages};
 
 pub(super) const NOT_ACCEPTABLE: &str = "NotAcceptable";
+/// The name of the answer to those who ask too often.
+pub(super) const TOO_MANY_REQUESTS: &str = "TooManyRequests";
 pub(super) const INTERNAL: &str = "InternalServerError";
 
 /// A refusal: its name in the document, what it means, and bodies that it can have.
@@ -207,8 +209,8 @@ fn of_callers() -> Vec<Refusal> {
             [("error", due)],
         ),
         Refusal::new(
-            "TooManyRequests",
-            "Too many failed sign-ins from one address, or another push of the user waits.",
+            TOO_MANY_REQUESTS,
+            "Too many failed sign-ins or requests without a token from one address, or another push of the user waits.",
             plain(
                 ids::TOO_MANY_REQUESTS,
                 "Too many failed sign-ins from this address. Try again later.",
@@ -273,13 +275,11 @@ groups! {
     /// Of whatever needs a token for administration.
     Administration { "401": "TokenRefused", "403": "Forbidden", "503": "ServiceUnavailable" }
     /// Of whatever needs a password.
-    SignIn { "401": "SignInRefused", "429": "TooManyRequests", "503": "ServiceUnavailable" }
+    SignIn { "401": "SignInRefused", "503": "ServiceUnavailable" }
     /// Of the beginning of the second factor.
     Enrolment { "401": "SecondFactorRefused", "403": "Forbidden", "503": "ServiceUnavailable" }
     /// Of its end.
-    SecondFactor {
-        "401": "SecondFactorRefused", "429": "TooManyRequests", "503": "ServiceUnavailable",
-    }
+    SecondFactor { "401": "SecondFactorRefused", "503": "ServiceUnavailable" }
     /// Of whatever takes a body.
     Input {
         "400": "BadRequest",

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::answers::{INTERNAL, NOT_ACCEPTABLE};
+use super::answers::{INTERNAL, NOT_ACCEPTABLE, TOO_MANY_REQUESTS};
 use super::{media_type, object};
 use crate::routes::has_versions;
 
@@ -31,6 +31,7 @@ pub(super) fn add(document: &mut Value) {
             }
             if has_versions(path) {
                 answers.insert("406".to_owned(), reference(NOT_ACCEPTABLE));
+                answers.insert("429".to_owned(), reference(TOO_MANY_REQUESTS));
                 answers.insert("500".to_owned(), reference(INTERNAL));
             }
         }

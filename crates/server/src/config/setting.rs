@@ -51,13 +51,15 @@ pub(super) const ZTP_ACCOUNT_TYPE: Setting = in_file("login.ztp_account_type");
 pub(super) const CRL_ENABLED: Setting = in_file("login.crl_enabled");
 pub(super) const TRUSTED_PROXIES: Setting = in_file("proxies.trusted");
 pub(super) const SIGN_IN_FAILURES: Setting = in_file("limits.sign_in_failures_per_minute");
+pub(super) const REQUESTS_WITHOUT_TOKEN: Setting =
+    in_file("limits.requests_without_token_per_minute");
 pub(super) const CONNECTIONS: Setting = in_file("limits.connections");
 pub(super) const HASH_QUEUE: Setting = in_file("limits.hash_queue");
 pub(super) const TOTP_ISSUER: Setting = in_file("totp.issuer");
 pub(super) const ENROLLMENT_WITHIN: Setting = in_file("enrollment.within");
 
 /// All that may stand in the file.
-pub(super) const ALL: [&Setting; 20] = [
+pub(super) const ALL: [&Setting; 21] = [
     &LISTEN,
     &DATA_DIR,
     &DATABASE_URL,
@@ -74,6 +76,7 @@ pub(super) const ALL: [&Setting; 20] = [
     &CRL_ENABLED,
     &TRUSTED_PROXIES,
     &SIGN_IN_FAILURES,
+    &REQUESTS_WITHOUT_TOKEN,
     &CONNECTIONS,
     &HASH_QUEUE,
     &TOTP_ISSUER,

@@ -23,7 +23,7 @@ impl fmt::Display for Settings {
             .map(|p| quoted(&p.to_string()))
             .collect();
         let login = &config.login;
-        let lines: [(&Setting, Option<String>); 20] = [
+        let lines: [(&Setting, Option<String>); 21] = [
             (&setting::LISTEN, text(&config.listen.to_string())),
             (&setting::DATA_DIR, path(&config.data_dir)),
             (&setting::DATABASE_URL, text(&config.database.to_string())),
@@ -68,6 +68,10 @@ impl fmt::Display for Settings {
             (
                 &setting::SIGN_IN_FAILURES,
                 number(config.limits.sign_in_failures_per_minute),
+            ),
+            (
+                &setting::REQUESTS_WITHOUT_TOKEN,
+                number(config.limits.requests_without_token_per_minute),
             ),
             (&setting::CONNECTIONS, number(config.limits.connections)),
             (&setting::HASH_QUEUE, number(config.limits.hash_queue)),

@@ -121,6 +121,7 @@ fn the_whole_file() {
 
         [limits]
         sign_in_failures_per_minute = 10
+        requests_without_token_per_minute = 20
         connections = 100
         hash_queue = 8
 
@@ -147,6 +148,7 @@ fn the_whole_file() {
     );
     assert_eq!(config.trusted_proxies.len(), 2);
     assert_eq!(config.limits.hash_queue.get(), 8);
+    assert_eq!(config.limits.requests_without_token_per_minute.get(), 20);
     assert_eq!(config.enrollment_within, Some(Duration::from_hours(7 * 24)));
 }
 

@@ -1,0 +1,176 @@
+//! Those who would wear the server out: each has a limit, and everybody else goes on.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use vestibule_testkit::client::{Client, DEVICE};
+use vestibule_testkit::site::{ADMIN_PASSWORD, Backend, Server, Site};
+
+fn site(settings: &str) -> Site {
+    let binary = env!("CARGO_BIN_EXE_vestibule-clocked");
+    Site::new(binary, Backend::Sqlite).with_settings(settings)
+}
+
+async fn connect(server: &Server) -> TcpStream {
+    let address = server.client().origin().trim_start_matches("http://");
+    TcpStream::connect(address).await.unwrap()
+}
+
+/// Somebody else, who is served meanwhile.
+async fn is_served(server: &Server) {
+    let client = server.client();
+    client.sign_in("admin", ADMIN_PASSWORD).await.token();
+    let ready = Client::send(client.call("GET", "/readyz")).await;
+    ready.is(200);
+}
+
+/// A client that asked once, and keeps its connection.
+async fn keeps_its_connection(server: &Server) -> TcpStream {
+    let mut stream = connect(server).await;
+    let request = b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200");
+    stream
+}
+
+/// Five thousand clients that keep their connections take places, and nothing else.
+#[tokio::test]
+async fn five_thousand_idle_connections_cost_nobody_else_anything() {
+    const IDLE: usize = 5_000;
+    vestibule_testkit::site::allow_open_files(IDLE as u64 + 512);
+    let site = site("");
+    let server = site.start();
+    let mut idle = Vec::new();
+    for _ in 0..IDLE / 50 {
+        idle.extend(join_all((0..50).map(|_| keeps_its_connection(&server))).await);
+    }
+    is_served(&server).await;
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.pid()));
+    let open = open.unwrap().count();
+    assert!(open >= IDLE, "{open} of {}", idle.len());
+}
+
+/// Who sends the head of a request for ever, octet by octet, is hung up on; so is who sends a body
+/// that way. Others are served meanwhile.
+#[tokio::test]
+async fn who_sends_too_slowly_is_hung_up_on() {
+    let site = site("");
+    let server = site.start();
+    let head = "GET /admin/version HTTP/1.1\r\nHost: h\r\nX-Slow: ";
+    let body = "POST /admin/authentication HTTP/1.1\r\nHost: h\r\nContent-Length: 9999\r\n\
+        Accept: application/vnd.appgate.peer-v23+json\r\nContent-Type: application/json\r\n\r\n{";
+    let slow = |start: &'static str, octet: u8| {
+        let server = &server;
+        async move {
+            let mut stream = connect(server).await;
+            stream.write_all(start.as_bytes()).await.unwrap();
+            let (mut read, mut write) = stream.split();
+            let drips = async {
+                let mut drip = tokio::time::interval(std::time::Duration::from_millis(200));
+                loop {
+                    drip.tick().await;
+                    if write.write_all(&[octet]).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            let mut answer = Vec::new();
+            tokio::select! {
+                // Either end may notice first.
+                _ = read.read_to_end(&mut answer) => {}
+                () = drips => {}
+            }
+            answer
+        }
+    };
+    let all = join_all((0..200).map(|n| {
+        if n % 2 == 0 {
+            slow(head, b'x')
+        } else {
+            slow(body, b' ')
+        }
+    }));
+    let (answers, ()) = tokio::join!(all, is_served(&server));
+    // What nobody waited for was not answered as if it had been whole.
+    for answer in answers {
+        let text = String::from_utf8_lossy(&answer);
+        assert!(
+            text.is_empty() || text.starts_with("HTTP/1.1 408"),
+            "{text}"
+        );
+    }
+    is_served(&server).await;
+}
+
+/// Requests without a good token are limited by address, before anything is looked up for them;
+/// with a good one, and from elsewhere, one goes on; and a minute later it is forgotten.
+#[tokio::test]
+async fn who_asks_without_a_token_is_limited_by_address() {
+    let site = site(
+        "[proxies]\ntrusted = [\"127.0.0.1\"]\n[limits]\nrequests_without_token_per_minute = 20\n",
+    );
+    let server = site.start();
+    let client = server.client();
+    let from = async |address: &str, path: &str, token: Option<&str>| {
+        let mut call = client.call("GET", path).header("x-forwarded-for", address);
+        if let Some(token) = token {
+            call = call.bearer_auth(token);
+        }
+        Client::send(call).await
+    };
+    let body = json!({
+        "providerName": "local", "username": "admin", "password": ADMIN_PASSWORD,
+        "deviceId": DEVICE,
+    });
+    let sign_in = client.call("POST", "/admin/authentication").json(&body);
+    let sign_in = sign_in.header("x-forwarded-for", "192.0.2.1");
+    let partial = Client::send(sign_in).await.token();
+    let (office, elsewhere) = ("192.0.2.1", "192.0.2.2");
+    let (names, due) = ("/admin/identity-providers/names", "/admin/authorization");
+    // What a good token asks for is not counted, however often.
+    for _ in 0..40 {
+        from(office, due, Some(&partial)).await.is(412);
+    }
+    let guess = "A".repeat(43) + "=";
+    for n in 1..20 {
+        match n % 3 {
+            0 => from(office, names, None).await.is(200),
+            1 => from(office, "/admin/local-users", None).await.is(401),
+            _ => from(office, "/admin/local-users", Some(&guess))
+                .await
+                .is(401),
+        };
+    }
+    for path in [names, "/admin/local-users", due] {
+        let limited = from(office, path, Some(&guess)).await;
+        assert_eq!(limited.is(429).json()["id"], "too many requests");
+        assert!(limited.headers.contains_key("retry-after"));
+    }
+    from(elsewhere, names, None).await.is(200);
+    // Whoever looks after the server sees it from there, too.
+    from(office, "/readyz", None).await.is(200);
+    site.advance(std::time::Duration::from_mins(1));
+    from(office, names, None).await.is(200);
+    from(office, due, Some(&partial)).await.is(412);
+}
+
+/// However many passwords arrive at once, so many are hashed as there are cores, a bounded number
+/// waits, and the rest is told to come back.
+#[tokio::test]
+async fn passwords_wait_in_a_bounded_queue() {
+    let site = site("[limits]\nhash_queue = 10\n");
+    let server = site.start();
+    let client = server.client();
+    let answers = join_all((0..300).map(|_| client.sign_in("admin", ADMIN_PASSWORD))).await;
+    let (in_time, late) = Client::successes(&answers);
+    assert!(in_time > 0 && late > 0, "{in_time} and {late}");
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        assert_eq!(answer.is(503).json()["id"], "service unavailable");
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    is_served(&server).await;
+}
