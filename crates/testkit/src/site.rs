@@ -149,13 +149,23 @@ impl Site {
         self.try_start().expect("the server starts")
     }
 
+    /// Starts one more server with these variables besides the usual ones.
+    pub fn start_with(&self, variables: &[(&str, &str)]) -> Server {
+        self.try_start_with(variables).expect("the server starts")
+    }
+
     /// Starts one more server; how it ended if it did not get ready.
     ///
     /// # Errors
     /// Its exit status and its log.
     pub fn try_start(&self) -> Result<Server, (ExitStatus, String)> {
+        self.try_start_with(&[])
+    }
+
+    fn try_start_with(&self, variables: &[(&str, &str)]) -> Result<Server, (ExitStatus, String)> {
         let log = self.next_log();
         let mut command = self.command(&["serve", "--http", "--listen", "127.0.0.1:0"]);
+        command.envs(variables.iter().copied());
         command
             .stdout(Stdio::piped())
             .stderr(File::create(&log).expect("a log file"));
