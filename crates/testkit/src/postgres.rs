@@ -176,6 +176,19 @@ impl Cluster {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// Stops or continues all processes of the server, which then neither answer nor hang up.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn freeze(&self, frozen: bool) {
+        let first = self.first_process();
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        let sent = Command::new("kill").args([signal, &first]).status();
+        assert!(sent.expect("kill runs").success(), "the signal is sent");
+        let sent = Command::new("pkill").args([signal, "-P", &first]).status();
+        assert!(sent.expect("pkill runs").success(), "it has children");
+    }
+
     /// The directory of the socket, for those who connect without TCP.
     pub fn socket_directory(&self) -> &Path {
         &self.directory
@@ -199,11 +212,16 @@ impl Cluster {
 
     /// `kill -9` of the first process of the server, which says nothing to the others.
     pub fn crash(&self) {
+        let sent = Command::new("kill")
+            .args(["-9", &self.first_process()])
+            .status();
+        assert!(sent.expect("kill runs").success(), "it is sent");
+    }
+
+    fn first_process(&self) -> String {
         let file = fs::read_to_string(self.data().join("postmaster.pid"));
         let file = file.expect("a server that runs has a file that says so");
-        let pid = file.lines().next().expect("the process id").to_owned();
-        let sent = Command::new("kill").args(["-9", &pid]).status();
-        assert!(sent.expect("kill runs").success(), "the signal is sent");
+        file.lines().next().expect("the process id").to_owned()
     }
 
     /// Starts the server again, on its port and data, and waits until it answers. After a crash

@@ -9,6 +9,8 @@ use crate::load::Load;
 
 const LOCAL: &str = "/admin/identity-providers/b5ea7cf0-6e75-11e4-9803-0800200c9a66";
 
+/// The notes of a new database.
+const NOTES: &str = "Built-in Identity Provider on local database.";
 /// Requests of others between two changes, at most.
 const MEANWHILE: usize = 12;
 
@@ -26,7 +28,7 @@ impl Office {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             dice: SeededRandom::new(seed),
-            notes: Vec::new(),
+            notes: vec![NOTES.to_owned()],
             users: Vec::new(),
             number: 0,
         }
@@ -85,13 +87,11 @@ impl Office {
 
     /// Checks that all that was acknowledged is there.
     pub(crate) async fn check(&mut self, client: &Client, admin: &str, database: &mut Database) {
-        if !self.notes.is_empty() {
-            let found = client.get(LOCAL, admin).await.is(200).json();
-            let found = found["notes"].as_str().unwrap().to_owned();
-            assert!(self.notes.contains(&found), "{found} of {:?}", self.notes);
-            // What was in doubt is decided.
-            self.notes = vec![found];
-        }
+        let found = client.get(LOCAL, admin).await.is(200).json();
+        let found = found["notes"].as_str().unwrap().to_owned();
+        assert!(self.notes.contains(&found), "{found} of {:?}", self.notes);
+        // What was in doubt is decided.
+        self.notes = vec![found];
         let users = database.users().await;
         let lost: Vec<_> = self
             .users
