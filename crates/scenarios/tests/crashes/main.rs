@@ -27,6 +27,9 @@ use world::{Killed, World};
 /// Kills of each test, unless told otherwise.
 const KILLS: usize = 8;
 
+/// Kills of Postgres at most: each takes seconds until it has recovered.
+const MOST_OF_POSTGRES: usize = 40;
+
 fn kills() -> usize {
     std::env::var("VESTIBULE_KILLS").map_or(KILLS, |kills| kills.parse().unwrap())
 }
@@ -67,7 +70,7 @@ async fn postgres_itself() {
     let site = Site::over(binary(), Some(cluster.fresh_database()));
     let world = World::new("crash-database", site, None).await;
     world
-        .survive(kills().div_ceil(2), |dice| {
+        .survive(kills().div_ceil(3).min(MOST_OF_POSTGRES), |dice| {
             if dice.below(2) == 0 {
                 Killed::Postmaster(&cluster)
             } else {
