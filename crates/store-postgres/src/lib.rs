@@ -114,7 +114,7 @@ async fn migrate(servers: Servers) -> Result<(), StoreError> {
     let connecting = timeout(CONNECTING, connections::connect(servers)).await;
     let connecting = connecting.unwrap_or(Err(sqlx::Error::PoolTimedOut));
     let mut connection = connecting.map_err(store_error)?;
-    let migrated = match MIGRATIONS.run(&mut connection).await {
+    let migrated = match MIGRATIONS.run_direct(None, &mut connection, false).await {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(_)) => {
             let newest = query_scalar("SELECT max(version) FROM _sqlx_migrations");

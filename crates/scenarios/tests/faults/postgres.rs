@@ -104,7 +104,7 @@ async fn postgres_without_a_connection_left() {
     outlives(&site, &server, take_all, leave).await;
 }
 
-/// Again and again, while many are served: each of them is served, or told to come back.
+/// Again and again, while many are good: each of them is good, or told to come back.
 #[tokio::test]
 async fn postgres_connections_cut_under_load() {
     let site = site(Backend::Postgres);
@@ -113,7 +113,7 @@ async fn postgres_connections_cut_under_load() {
     let (authenticator, verified) = client.enrol("admin", ADMIN_PASSWORD, site.now()).await;
     let admin = client.authorize(&verified).await.token();
     let mut connection = PgConnection::connect(&site.database_url()).await.unwrap();
-    let (mut served, mut turned_away) = (0, 0);
+    let (mut good, mut turned_away) = (0, 0);
     for _ in 0..10 {
         let calls = join_all((0..20).map(|_| client.get("/admin/local-users", &admin)));
         let cut = query_scalar::<_, i64>(CUT).fetch_one(&mut connection);
@@ -121,20 +121,20 @@ async fn postgres_connections_cut_under_load() {
         cut.unwrap();
         for answer in answers {
             if answer.status == 200 {
-                served += 1;
+                good += 1;
             } else {
                 is_unavailable(&answer);
                 turned_away += 1;
             }
         }
     }
-    figures::note("fault-connections-cut", "requests served", served);
+    figures::note("fault-connections-cut", "requests served", good);
     figures::note(
         "fault-connections-cut",
         "requests told to come back",
         turned_away,
     );
-    assert_eq!(served + turned_away, 200);
+    assert_eq!(good + turned_away, 200);
     site.advance(STEP);
     let partial = client.sign_in("admin", ADMIN_PASSWORD).await.token();
     let code = authenticator.code(site.now());
