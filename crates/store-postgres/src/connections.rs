@@ -1,9 +1,11 @@
-//! The connections of this server: lent for a statement or a transaction, and used again.
+//! The connections of this program: lent for a statement or a transaction, and used again.
 //!
 //! Each is asked whether it still works before it is lent, so that nobody hears of one that the
 //! server has ended meanwhile; and afterwards only if somebody was interrupted.
 
 use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool::Runtime;
@@ -15,14 +17,23 @@ use futures_util::stream::{BoxStream, iter, once};
 use futures_util::{FutureExt as _, StreamExt as _};
 use scopeguard::{ScopeGuard, guard};
 use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Connection as _, Describe, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
+use sqlx::{
+    Connection as _, Describe, Either, Execute, Executor, PgConnection, Postgres, SqlStr,
+    query_scalar,
+};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
+
+use crate::error::NoPrimary;
+use crate::url::Servers;
 
 /// Connections of one server.
 const CONNECTIONS: usize = 16;
 /// How long a caller waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long an answer may take. The server ends a statement earlier by itself, if it can: not when
+/// it hangs, the network is gone, or a commit waits for a standby that does not come.
+const ANSWER: Duration = Duration::from_secs(7);
 /// How long a connection may take to show that it still works, or to be cleaned up.
 const PROOF: Duration = Duration::from_secs(1);
 
@@ -39,8 +50,8 @@ impl fmt::Debug for Connections {
 
 impl Connections {
     /// Opens the first one.
-    pub(crate) async fn open(options: PgConnectOptions) -> sqlx::Result<Self> {
-        let pool = Pool::builder(Opener { options })
+    pub(crate) async fn open(servers: Servers) -> sqlx::Result<Self> {
+        let pool = Pool::builder(Opener::new(servers))
             .max_size(CONNECTIONS)
             // Those that are used stay fresh, and the others are left alone.
             .queue_mode(QueueMode::Lifo)
@@ -98,8 +109,8 @@ pub(crate) enum Left {
 
 impl Connection {
     /// Where statements are run.
-    pub(crate) fn on(&mut self) -> &mut PgConnection {
-        &mut self.0.connection
+    pub(crate) fn on(&mut self) -> Limited<'_> {
+        Limited(&mut self.0.connection)
     }
 
     /// Nothing was left behind: the next one may have it.
@@ -126,6 +137,67 @@ fn clean_up(mut object: Object<Opener>, left: Left) {
             drop(Object::take(object));
         }
     });
+}
+
+/// A connection on which no answer is waited for without an end.
+pub(crate) struct Limited<'c>(&'c mut PgConnection);
+
+impl fmt::Debug for Limited<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limited").finish_non_exhaustive()
+    }
+}
+
+async fn in_time<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
+    timeout(ANSWER, answer).await.unwrap_or_else(late)
+}
+
+impl<'c> Executor<'c> for Limited<'c> {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, sqlx::Result<Either<PgQueryResult, PgRow>>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let answers = async move {
+            let answers = self.0.fetch_many(query).collect::<Vec<_>>().map(Ok);
+            in_time(answers)
+                .await
+                .unwrap_or_else(|late| vec![Err(late)])
+        };
+        once(answers).flat_map(iter).boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<PgRow>>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        in_time(self.0.fetch_optional(query)).boxed()
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, sqlx::Result<PgStatement>>
+    where
+        'c: 'e,
+    {
+        in_time(self.0.prepare_with(sql, parameters)).boxed()
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Postgres>>>
+    where
+        'c: 'e,
+    {
+        in_time(self.0.describe(sql)).boxed()
+    }
 }
 
 /// A statement by itself, on any connection.
@@ -201,7 +273,61 @@ impl<'c> Executor<'c> for &'c Connections {
 
 /// Opens connections, and asks whether they still work.
 pub(crate) struct Opener {
-    options: PgConnectOptions,
+    servers: Servers,
+    /// The one that took writes when one was last looked for.
+    last: AtomicUsize,
+}
+
+impl Opener {
+    fn new(servers: Servers) -> Self {
+        Self {
+            servers,
+            last: AtomicUsize::new(0),
+        }
+    }
+
+    /// Looks for a server that takes writes, from the last one on. One that does not even answer
+    /// must leave time to ask the next.
+    async fn find(&self) -> sqlx::Result<PgConnection> {
+        let servers = &self.servers.each;
+        let count = servers.len().max(1);
+        let each = PATIENCE / u32::try_from(count).unwrap_or(u32::MAX);
+        let last = self.last.load(Ordering::Relaxed);
+        let (mut answered, mut failed) = (false, sqlx::Error::PoolTimedOut);
+        for (n, server) in servers.iter().enumerate().cycle().skip(last).take(count) {
+            match timeout(each, self.try_one(server)).await {
+                Ok(Ok(Some(connection))) => {
+                    self.last.store(n, Ordering::Relaxed);
+                    return Ok(connection);
+                }
+                Ok(Ok(None)) => answered = true,
+                Ok(Err(error)) => failed = error,
+                Err(_) => {}
+            }
+        }
+        Err(if answered {
+            sqlx::Error::Configuration(NoPrimary.into())
+        } else {
+            failed
+        })
+    }
+
+    async fn try_one(&self, server: &PgConnectOptions) -> sqlx::Result<Option<PgConnection>> {
+        const READ_ONLY: &str = "
+            SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean";
+        let mut connection = PgConnection::connect_with(server).await?;
+        if self.servers.must_write && query_scalar(READ_ONLY).fetch_one(&mut connection).await? {
+            // It finds out by itself where it cannot be told.
+            let _ = connection.close().await;
+            return Ok(None);
+        }
+        Ok(Some(connection))
+    }
+}
+
+/// A connection by itself, to a server that takes writes.
+pub(crate) async fn connect(servers: Servers) -> sqlx::Result<PgConnection> {
+    Box::pin(Opener::new(servers).find()).await
 }
 
 /// An open connection.
@@ -215,7 +341,7 @@ impl Manager for Opener {
 
     async fn create(&self) -> sqlx::Result<Open> {
         // Rare, and large: whoever is lent a connection that is open should not carry it.
-        let connection = Box::pin(PgConnection::connect_with(&self.options)).await?;
+        let connection = Box::pin(self.find()).await?;
         Ok(Open { connection })
     }
 

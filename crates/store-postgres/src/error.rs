@@ -7,6 +7,18 @@ use vestibule_store::StoreError;
 /// How often a transaction is tried before its caller hears of a conflict.
 const TRIES: u32 = 5;
 
+/// Those servers that answer are read-only, or standbys.
+#[derive(Debug)]
+pub(crate) struct NoPrimary;
+
+impl std::fmt::Display for NoPrimary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no server takes writes")
+    }
+}
+
+impl std::error::Error for NoPrimary {}
+
 /// What the driver's error is to the callers of the store.
 #[expect(
     clippy::wildcard_enum_match_arm,
@@ -21,6 +33,9 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
         E::Protocol(_) => Some("the database server does not answer as one should"),
         E::PoolTimedOut => Some("no connection to the database in time"),
         E::PoolClosed => Some("the database is closed"),
+        E::Configuration(error) if error.is::<NoPrimary>() => {
+            Some("none of the database servers takes writes: is a standby being promoted?")
+        }
         E::Configuration(_) => Some("the settings of the database connection are wrong"),
         E::ColumnDecode { index, .. } => return StoreError::inconsistent("a column", index),
         _ => None,

@@ -37,15 +37,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use sqlx::{Postgres, query_scalar};
+use sqlx::{Connection as _, Postgres, query_scalar};
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 use vestibule_store::{Health, Numbers, StoreError, Swap};
 
 use crate::connections::Connections;
 use crate::error::store_error;
 use crate::transaction::Transaction;
+use crate::url::Servers;
+
+pub use crate::url::each_server;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -74,9 +78,9 @@ impl PostgresStore {
     /// When the URL cannot be read, the database cannot be reached or written, or has a newer
     /// schema. The URL, which may hold a password, is in no error.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let options = url::parse(url)?;
-        migrate(options.clone()).await?;
-        let connections = Connections::open(options.options(SESSION))
+        let servers = url::parse(url)?;
+        migrate(servers.clone()).await?;
+        let connections = Connections::open(servers.with(&SESSION))
             .await
             .map_err(store_error)?;
         Ok(Self {
@@ -106,18 +110,15 @@ impl PostgresStore {
 
 /// Brings the schema up to date, on a connection of its own: the one who waits for the migrations
 /// of another server waits as long as they take.
-async fn migrate(options: PgConnectOptions) -> Result<(), StoreError> {
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(CONNECTING)
-        .connect_with(options)
-        .await
-        .map_err(store_error)?;
-    let migrated = match MIGRATIONS.run(&pool).await {
+async fn migrate(servers: Servers) -> Result<(), StoreError> {
+    let connecting = timeout(CONNECTING, connections::connect(servers)).await;
+    let connecting = connecting.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    let mut connection = connecting.map_err(store_error)?;
+    let migrated = match MIGRATIONS.run_direct(None, &mut connection, false).await {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(_)) => {
             let newest = query_scalar("SELECT max(version) FROM _sqlx_migrations");
-            let found = newest.fetch_one(&pool).await.map_err(store_error);
+            let found = newest.fetch_one(&mut connection).await.map_err(store_error);
             Err(
                 found.map_or_else(std::convert::identity, |found| StoreError::SchemaTooNew {
                     found,
@@ -134,8 +135,8 @@ async fn migrate(options: PgConnectOptions) -> Result<(), StoreError> {
         }
         Err(error) => Err(StoreError::Bug(Box::new(error))),
     };
-    // Also ends the lock of a migration that failed.
-    pool.close().await;
+    // Also ends the lock of a migration that failed. What was migrated is, said goodbye or not.
+    let _ = connection.close().await;
     migrated
 }
 

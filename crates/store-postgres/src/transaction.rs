@@ -1,10 +1,10 @@
 //! Several statements that are one.
 
-use sqlx::{Executor as _, PgConnection};
+use sqlx::Executor as _;
 use vestibule_store::StoreError;
 
 use crate::Statement;
-use crate::connections::{Connection, Connections, Left};
+use crate::connections::{Connection, Connections, Left, Limited};
 use crate::error::store_error;
 
 /// A transaction under way. Dropped without a commit it never was.
@@ -26,7 +26,7 @@ impl Transaction {
     }
 
     /// Where statements are run.
-    pub(crate) fn on(&mut self) -> &mut PgConnection {
+    pub(crate) fn on(&mut self) -> Limited<'_> {
         self.connection.on()
     }
 

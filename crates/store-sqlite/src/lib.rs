@@ -23,6 +23,7 @@ mod tokens;
 mod tests;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -54,6 +55,8 @@ pub struct SqliteStore {
     readers: SqlitePool,
     /// Of the audit trail, once something was written there.
     numbers: OnceCell<Numbers>,
+    /// Whether a write has ended otherwise than it should, and none was tried since.
+    doubted: AtomicBool,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -100,6 +103,7 @@ impl SqliteStore {
             writer,
             readers,
             numbers: OnceCell::new(),
+            doubted: AtomicBool::new(false),
         };
         store.file.check()?;
         Ok(store)
@@ -125,6 +129,7 @@ impl SqliteStore {
             store: self,
             transaction: begun.map_err(store_error)?,
             note,
+            doubt: Doubt(Some(&self.doubted)),
         })
     }
 }
@@ -174,6 +179,24 @@ struct Write<'a> {
     store: &'a SqliteStore,
     transaction: Transaction<'static, Sqlite>,
     note: Option<Note>,
+    doubt: Doubt<'a>,
+}
+
+/// Remembers of a write that it neither was committed nor gave up by itself.
+struct Doubt<'a>(Option<&'a AtomicBool>);
+
+impl Doubt<'_> {
+    fn dispel(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if let Some(doubted) = self.0 {
+            doubted.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Write<'_> {
@@ -199,6 +222,7 @@ impl Write<'_> {
         }
         self.transaction.commit().await.map_err(store_error)?;
         self.store.file.check()?;
+        self.doubt.dispel();
         if let Some(note) = self.note {
             note.end();
         }
@@ -219,6 +243,7 @@ impl Write<'_> {
     /// Gives up, having written nothing, for this reason.
     async fn refused<R>(self, reason: R) -> Result<R, StoreError> {
         self.transaction.rollback().await.map_err(store_error)?;
+        self.doubt.dispel();
         if let Some(note) = self.note {
             note.end();
         }
@@ -229,7 +254,21 @@ impl Write<'_> {
 #[async_trait]
 impl Health for SqliteStore {
     async fn check(&self) -> Result<(), StoreError> {
-        let _ = self.write().await?.moved().await?;
+        let mut write = self.write().await?;
+        if self.doubted.load(Ordering::Relaxed) {
+            // A transaction that changes nothing writes nothing, and works on a full disk too. There
+            // and back again is a change to SQLite.
+            for statement in [
+                "UPDATE authority SET revision = revision + 1",
+                "UPDATE authority SET revision = revision - 1",
+            ] {
+                write.run(sqlx::query(statement)).await?;
+            }
+            write.commit().await?;
+            self.doubted.store(false, Ordering::Relaxed);
+        } else {
+            let _ = write.moved().await?;
+        }
         self.file.check()
     }
 

@@ -38,6 +38,8 @@ pub struct Cluster {
     directory: PathBuf,
     binaries: PathBuf,
     port: u16,
+    /// Settings besides [`SETTINGS`].
+    settings: String,
     /// The pipe whose end the supervisor waits for, and the supervisor.
     supervisor: (Option<ChildStdin>, Child),
 }
@@ -49,6 +51,11 @@ pub struct Database {
 }
 
 impl Database {
+    /// The database at this address, which may name several servers.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self { url: url.into() }
+    }
+
     /// Its address, over TCP.
     pub fn url(&self) -> &str {
         &self.url
@@ -64,39 +71,83 @@ impl Cluster {
 
     /// A cluster of one's own, to be stopped and started.
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// A cluster of one's own that writes as one in production does.
+    pub fn durable() -> Self {
+        Self::start_with("fsync = on\nfull_page_writes = on\n")
+    }
+
+    /// A cluster of one's own with these settings, one a line.
+    pub fn start_with(settings: &str) -> Self {
+        let mut cluster = Self::prepare(settings);
+        let data = cluster.data();
+        let args = [
+            OsStr::new("--no-sync"),
+            OsStr::new("--auth=trust"),
+            OsStr::new("--encoding=UTF8"),
+            OsStr::new("--no-locale"),
+            OsStr::new("--username"),
+            OsStr::new(USER),
+            data.as_os_str(),
+        ];
+        cluster.run("initdb", args).expect("initdb works");
+        cluster.launch_anywhere();
+        cluster
+    }
+
+    /// A server that follows this one, and can be promoted.
+    pub fn standby(&self) -> Self {
+        let mut standby = Self::prepare(&self.settings);
+        let (data, port) = (standby.data(), self.port.to_string());
+        let args = [
+            OsStr::new("--write-recovery-conf"),
+            OsStr::new("--checkpoint=fast"),
+            OsStr::new("--no-sync"),
+            OsStr::new("--host"),
+            self.directory.as_os_str(),
+            OsStr::new("--port"),
+            port.as_ref(),
+            OsStr::new("--username"),
+            OsStr::new(USER),
+            OsStr::new("--pgdata"),
+            data.as_os_str(),
+        ];
+        standby.run("pg_basebackup", args).expect("a copy is made");
+        standby.launch_anywhere();
+        standby
+    }
+
+    /// Makes a standby the one that takes writes, and waits until it does.
+    pub fn promote(&self) {
+        self.control(&["promote", "-w"])
+            .expect("a standby can be promoted");
+    }
+
+    fn prepare(settings: &str) -> Self {
         let binaries =
             binaries().expect("Postgres is installed, on the PATH or in /usr/lib/postgresql");
         let (directory, mut supervisor) = supervise(&binaries);
         let pipe = supervisor.stdin.take();
-        let mut cluster = Self {
+        Self {
             directory,
             binaries,
             port: 0,
+            settings: settings.to_owned(),
             supervisor: (pipe, supervisor),
-        };
-        let data = cluster.data();
-        cluster
-            .run(
-                "initdb",
-                [
-                    OsStr::new("--no-sync"),
-                    OsStr::new("--auth=trust"),
-                    OsStr::new("--encoding=UTF8"),
-                    OsStr::new("--no-locale"),
-                    OsStr::new("--username"),
-                    OsStr::new(USER),
-                    data.as_os_str(),
-                ],
-            )
-            .expect("initdb works");
-        // Another process may take the port that was free a moment ago.
+        }
+    }
+
+    /// Starts the server on a free port: another process may take the one that was free a moment
+    /// ago.
+    fn launch_anywhere(&mut self) {
         let started = (0..8).find(|_| {
-            cluster.port = free_port();
-            cluster.configure();
-            cluster.launch().is_ok()
+            self.port = free_port();
+            self.configure();
+            self.launch().is_ok()
         });
         started.expect("the server starts");
-        cluster
     }
 
     /// A new, empty database.
@@ -125,6 +176,19 @@ impl Cluster {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// Stops or continues all processes of the server, which then neither answer nor hang up.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn freeze(&self, frozen: bool) {
+        let first = self.first_process();
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        let sent = Command::new("kill").args([signal, &first]).status();
+        assert!(sent.expect("kill runs").success(), "the signal is sent");
+        let sent = Command::new("pkill").args([signal, "-P", &first]).status();
+        assert!(sent.expect("pkill runs").success(), "it has children");
+    }
+
     /// The directory of the socket, for those who connect without TCP.
     pub fn socket_directory(&self) -> &Path {
         &self.directory
@@ -142,23 +206,29 @@ impl Cluster {
 
     /// Stops the server at once, as a crash would, and waits until it has stopped.
     pub fn stop(&self) {
-        let data = self.data();
-        let args = [
-            "stop".as_ref(),
-            "-w".as_ref(),
-            "-m".as_ref(),
-            "immediate".as_ref(),
-            "-D".as_ref(),
-            data.as_os_str(),
-        ];
-        self.run("pg_ctl", args)
+        self.control(&["stop", "-w", "-m", "immediate"])
             .expect("a server that runs can be stopped");
     }
 
-    /// Starts the server again, on its port and data, and waits until it answers.
+    /// `kill -9` of the first process of the server, which says nothing to the others.
+    pub fn crash(&self) {
+        let sent = Command::new("kill")
+            .args(["-9", &self.first_process()])
+            .status();
+        assert!(sent.expect("kill runs").success(), "it is sent");
+    }
+
+    fn first_process(&self) -> String {
+        let file = fs::read_to_string(self.data().join("postmaster.pid"));
+        let file = file.expect("a server that runs has a file that says so");
+        file.lines().next().expect("the process id").to_owned()
+    }
+
+    /// Starts the server again, on its port and data, and waits until it answers. After a crash
+    /// that takes until the last process of the old one has noticed.
     pub fn start_again(&self) {
-        self.launch()
-            .expect("a server that was stopped can be started");
+        let started = (0..100).any(|_| self.launch().is_ok());
+        assert!(started, "a server that was stopped can be started");
     }
 
     fn data(&self) -> PathBuf {
@@ -168,24 +238,27 @@ impl Cluster {
     fn configure(&self) {
         let socket = self.directory.display();
         let settings = format!(
-            "{SETTINGS}port = {}\nunix_socket_directories = '{socket}'\n",
-            self.port
+            "{SETTINGS}{}port = {}\nunix_socket_directories = '{socket}'\n",
+            self.settings, self.port
         );
         let file = self.data().join("postgresql.conf");
         fs::write(&file, settings).expect("the settings can be written");
     }
 
     fn launch(&self) -> io::Result<()> {
-        let (data, log) = (self.data(), self.directory.join("log"));
-        let args = [
-            "start".as_ref(),
-            "-w".as_ref(),
-            "-D".as_ref(),
-            data.as_os_str(),
-            "-l".as_ref(),
-            log.as_os_str(),
-        ];
-        self.run("pg_ctl", args)
+        let log = self.directory.join("log");
+        let log = log.to_str().expect("the directory is ours");
+        self.control(&["start", "-w", "-l", log])
+    }
+
+    /// Runs `pg_ctl`.
+    fn control(&self, arguments: &[&str]) -> io::Result<()> {
+        let data = self.data();
+        let arguments = arguments.iter().map(OsStr::new);
+        self.run(
+            "pg_ctl",
+            arguments.chain([OsStr::new("-D"), data.as_os_str()]),
+        )
     }
 
     fn run<'a>(&self, binary: &str, args: impl IntoIterator<Item = &'a OsStr>) -> io::Result<()> {
@@ -265,7 +338,7 @@ fn is_root() -> bool {
 /// Where all that is needed is: a directory of the PATH, or else that of the newest version.
 fn binaries() -> Option<PathBuf> {
     let complete = |directory: &PathBuf| {
-        ["createdb", "initdb", "pg_ctl", "postgres"]
+        ["createdb", "initdb", "pg_basebackup", "pg_ctl", "postgres"]
             .iter()
             .all(|binary| directory.join(binary).is_file())
     };

@@ -15,6 +15,13 @@ impl SeededRandom {
     pub fn new(seed: u64) -> Self {
         Self(Mutex::new(ChaCha20Rng::seed_from_u64(seed)))
     }
+
+    /// A number below this one, which is not zero; each as often as the others, nearly.
+    pub fn below(&self, limit: usize) -> usize {
+        let mut octets = [0; 4];
+        self.fill(&mut octets);
+        u32::from_le_bytes(octets) as usize % limit
+    }
 }
 
 impl Random for SeededRandom {

@@ -151,13 +151,41 @@ impl Site {
         self.try_start().expect("the server starts")
     }
 
+    /// Starts one more server with these variables besides the usual ones.
+    pub fn start_with(&self, variables: &[(&str, &str)]) -> Server {
+        self.try_start_in(&[], variables)
+            .expect("the server starts")
+    }
+
     /// Starts one more server; how it ended if it did not get ready.
     ///
     /// # Errors
     /// Its exit status and its log.
     pub fn try_start(&self) -> Result<Server, (ExitStatus, String)> {
+        self.try_start_in(&[], &[])
+    }
+
+    /// Starts one more server by another program that becomes it, with these variables besides the
+    /// usual ones; how it ended if it did not get ready.
+    ///
+    /// # Errors
+    /// Its exit status and its log.
+    pub fn try_start_in(
+        &self,
+        wrapper: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Server, (ExitStatus, String)> {
         let log = self.next_log();
-        let mut command = self.command(&["serve", "--http", "--listen", "127.0.0.1:0"]);
+        let serve = ["serve", "--http", "--listen", "127.0.0.1:0"];
+        let mut command = match wrapper.split_first() {
+            None => self.command(&self.binary, &serve),
+            Some((program, arguments)) => {
+                let binary = self.binary.to_str().expect("a path of ours");
+                let arguments = [arguments, &[binary], &serve].concat();
+                self.command(Path::new(program), &arguments)
+            }
+        };
+        command.envs(variables.iter().copied());
         command
             .stdout(Stdio::piped())
             .stderr(File::create(&log).expect("a log file"));
@@ -182,7 +210,7 @@ impl Site {
 
     /// Runs an operator's command at the site, with this input; its exit status and output.
     pub fn operate(&self, arguments: &[&str], input: &str) -> (ExitStatus, String) {
-        let mut command = self.command(arguments);
+        let mut command = self.command(&self.binary, arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(File::create(self.next_log()).expect("a log file"));
         let mut child = self.spawn(command);
@@ -214,8 +242,8 @@ impl Site {
         self.directory().join(format!("log-{n}"))
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
+    fn command(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         let settings = self.directory().join("vestibule.toml");
         std::fs::write(&settings, &self.settings).expect("settings are written");
         for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("VESTIBULE_")) {

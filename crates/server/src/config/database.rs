@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 use vestibule_engine::Secret;
+use vestibule_store_postgres::each_server;
 
 /// Which store, and where.
 #[derive(Debug)]
@@ -41,7 +42,9 @@ impl Database {
             return Ok(Self::Sqlite(PathBuf::from(file)));
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+            for url in each_server(text) {
+                Url::parse(&url).map_err(|error| format!("is not a URL: {error}"))?;
+            }
             return Ok(Self::Postgres(PostgresUrl(Secret::from(text))));
         }
         Err("must be `memory:`, `sqlite:FILE` or `postgres://…`".to_owned())
@@ -61,7 +64,11 @@ impl fmt::Display for Database {
         match self {
             Self::Memory => f.write_str("memory:"),
             Self::Sqlite(file) => write!(f, "sqlite:{}", file.display()),
-            Self::Postgres(url) => f.write_str(&redacted(url.expose())),
+            Self::Postgres(url) => {
+                let servers = each_server(url.expose());
+                let servers: Vec<_> = servers.iter().map(|url| redacted(url)).collect();
+                f.write_str(&servers.join(" or "))
+            }
         }
     }
 }
@@ -114,8 +121,16 @@ mod tests {
             "postgres:///v?host=/run/postgresql",
             Some("postgres:///v?host=%2Frun%2Fpostgresql"),
         );
+        check(
+            "postgres://v:geheim@a:1,b:2/v?target_session_attrs=read-write",
+            Some(
+                "postgres://v:***@a:1/v?target_session_attrs=read-write or \
+                 postgres://v:***@b:2/v?target_session_attrs=read-write",
+            ),
+        );
         for text in [
             "",
+            "postgres://a:1,b:x/v",
             "memory",
             "sqlite:",
             "mysql://db/v",

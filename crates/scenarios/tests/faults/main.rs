@@ -6,6 +6,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod postgres;
+mod sqlite;
+
 use std::cell::RefCell;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -14,6 +17,7 @@ use serde_json::json;
 use sqlx::{Connection as _, SqliteConnection};
 use vestibule_testkit::authenticator::Authenticator;
 use vestibule_testkit::client::{ACCEPT, Answer, Client, DEVICE};
+use vestibule_testkit::figures;
 use vestibule_testkit::postgres::Cluster;
 use vestibule_testkit::site::{ADMIN_PASSWORD, Backend, Server, Site};
 
@@ -74,6 +78,18 @@ async fn outlives(
         users["data"][0]["failedLoginAttempts"], 0,
         "nobody pays for our fault"
     );
+    // The code was spent by the sign-in that succeeded, and only by that one.
+    let partial = client.sign_in("admin", ADMIN_PASSWORD).await.token();
+    client.otp(&partial, &code).await.is(401);
+    outlived("outlived without a restart");
+}
+
+/// Notes that the fault of this test ended as it should.
+fn outlived(what: &str) {
+    // The thread of a test bears its name.
+    let thread = std::thread::current();
+    let name = thread.name().and_then(|name| name.rsplit(':').next());
+    figures::note(&format!("fault-{}", name.unwrap_or("")), what, 1);
 }
 
 #[tokio::test]
