@@ -232,16 +232,24 @@ fn answer(body: wire::FinishOtp) -> Result<SecondFactorAnswer, FieldErrors> {
 
 /// The host that the client believes to talk to, without the port, for the label of its
 /// authenticator. It is the client's own claim and goes back to nobody else.
-fn host(uri: &Uri, headers: &HeaderMap) -> String {
+pub(crate) fn host(uri: &Uri, headers: &HeaderMap) -> String {
     let claimed = uri
         .authority()
         .map(ToString::to_string)
         .or_else(|| Some(headers.get(HOST)?.to_str().ok()?.to_owned()));
     claimed
         .and_then(|host| host.parse::<axum::http::uri::Authority>().ok())
-        .map(|authority| authority.host().trim_matches(['[', ']']).to_owned())
-        .filter(|host| !host.is_empty() && host.len() <= 253)
+        .map(|authority| without_brackets(authority.host()).to_owned())
+        .filter(|host| (1..=253).contains(&host.len()) && !host.contains(['[', ']']))
         .unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// The IPv6 address in brackets, or what has none (RFC 3986 section 3.2.2).
+fn without_brackets(host: &str) -> &str {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    bare.unwrap_or(host)
 }
 
 #[cfg(test)]
@@ -270,5 +278,6 @@ mod tests {
         check("/admin", "[::1]:8443", "::1");
         check("/admin", "", "localhost");
         check("/admin", "no host at all", "localhost");
+        check("/admin", "y[name]", "localhost");
     }
 }
