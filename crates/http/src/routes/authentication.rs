@@ -1,5 +1,7 @@
 //! Signing in, step by step, and out.
 
+use std::net::Ipv6Addr;
+
 use axum::extract::{Request, State};
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -239,17 +241,21 @@ pub(crate) fn host(uri: &Uri, headers: &HeaderMap) -> String {
         .or_else(|| Some(headers.get(HOST)?.to_str().ok()?.to_owned()));
     claimed
         .and_then(|host| host.parse::<axum::http::uri::Authority>().ok())
-        .map(|authority| without_brackets(authority.host()).to_owned())
-        .filter(|host| (1..=253).contains(&host.len()) && !host.contains(['[', ']']))
+        .and_then(|authority| bare(authority.host()).map(ToOwned::to_owned))
+        .filter(|host| (1..=253).contains(&host.len()))
         .unwrap_or_else(|| "localhost".to_owned())
 }
 
-/// The IPv6 address in brackets, or what has none (RFC 3986 section 3.2.2).
-fn without_brackets(host: &str) -> &str {
-    let bare = host
+/// The host without the brackets in which an IPv6 address stands, and nothing else
+/// (RFC 3986 section 3.2.2).
+fn bare(host: &str) -> Option<&str> {
+    let bracketed = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
-    bare.unwrap_or(host)
+    match bracketed {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok().then_some(address),
+        None => (!host.contains(['[', ']'])).then_some(host),
+    }
 }
 
 #[cfg(test)]
@@ -279,5 +285,6 @@ mod tests {
         check("/admin", "", "localhost");
         check("/admin", "no host at all", "localhost");
         check("/admin", "y[name]", "localhost");
+        check("/admin", "[name]:8443", "localhost");
     }
 }
