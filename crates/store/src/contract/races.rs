@@ -251,7 +251,7 @@ pub async fn no_session_starts_past_a_new_password(store: Arc<dyn Store>) {
 pub async fn writes_at_once_fit_into_one_order(store: Arc<dyn Store>) {
     let times = std::env::var("VESTIBULE_STRESS").ok();
     let times: u64 = times.map_or(1, |times| times.parse().unwrap());
-    let tried = stress(&store, ROUNDS * times).await.unwrap();
+    let tried = stress(&store, 2 * ROUNDS * times).await.unwrap();
     assert!(tried.done > 0 && tried.moved > 0, "nothing met: {tried}");
     #[expect(
         clippy::print_stdout,
