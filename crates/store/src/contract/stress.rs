@@ -205,7 +205,7 @@ async fn writes(
     Ok(answers)
 }
 
-/// Numbers that look random and are the same each time (SplitMix64).
+/// Numbers that look random and are the same each time (the generator of `SplitMix64`).
 struct Plan(u64);
 
 impl Plan {
