@@ -21,13 +21,16 @@ pub(crate) trait Model {
     fn wrong(&self, state: &Self::State) -> Option<String>;
 }
 
+/// From where, and how, each state was reached first.
+type CameFrom<M> = HashMap<<M as Model>::State, Option<(<M as Model>::State, <M as Model>::Step)>>;
+
 /// Visits all states; how many there are.
 ///
 /// # Errors
 /// What does not hold somewhere, and the shortest way there.
 pub(crate) fn search<M: Model>(model: &M) -> Result<usize, String> {
     let first = model.first();
-    let mut came_from: HashMap<M::State, Option<(M::State, M::Step)>> = HashMap::new();
+    let mut came_from: CameFrom<M> = HashMap::new();
     let mut ahead = VecDeque::from([first.clone()]);
     came_from.insert(first, None);
     while let Some(state) = ahead.pop_front() {

@@ -223,7 +223,7 @@ impl Stage {
         }
         let body = answer.json();
         if let Some(token) = body["token"].as_str() {
-            self.token = token.to_owned();
+            token.clone_into(&mut self.token);
             self.given_out.push(token.to_owned());
         }
         if let Some(secret) = body["secret"].as_str() {
