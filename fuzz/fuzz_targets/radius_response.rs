@@ -1,8 +1,5 @@
-//! Datagrams from anybody, given to the verifier.
+//! The target `radius_response`; what it checks is in the crate `vestibule-fuzzing`.
 
 #![no_main]
 
-#[path = "radius_response/body.rs"]
-mod body;
-
-libfuzzer_sys::fuzz_target!(|datagram: &[u8]| body::check(datagram));
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| vestibule_fuzzing::radius_response::check(octets));

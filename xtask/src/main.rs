@@ -10,6 +10,7 @@ mod bench;
 mod check;
 mod count;
 mod deny;
+mod fuzz;
 mod scenarios;
 mod setup;
 mod step;
@@ -33,7 +34,10 @@ cargo xtask <command>
   tidy    the rules that compilers do not know: layers, manifests, sources
   deny    licences, bans, sources and advisories of dependencies, by cargo-deny
   bench [P1|P4|P5|P8 …] [--json] [--rounds N]
-          how fast a release build is, against references of the same run";
+          how fast a release build is, against references of the same run
+  fuzz [TARGET] [--seconds N]
+          gives hostile inputs to a target, or to each, for a minute or as long as asked for;
+          needs cargo-fuzz and a nightly compiler";
 
 /// The exit code of a wrong command line, as in sysexits(3).
 const EX_USAGE: u8 = 64;
@@ -50,16 +54,22 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root),
         ["deny"] => deny::run(&root),
         ["bench", ref words @ ..] => bench::run_with(&root, words),
-        _ => {
-            println!("{USAGE}");
-            return ExitCode::from(EX_USAGE);
-        }
+        ["fuzz", ref words @ ..] => match fuzz::Request::read(words) {
+            Some(request) => fuzz::run(&root, &request),
+            None => return usage(),
+        },
+        _ => return usage(),
     };
     if done {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+fn usage() -> ExitCode {
+    println!("{USAGE}");
+    ExitCode::from(EX_USAGE)
 }
 
 /// The root of the repository.

@@ -39,7 +39,7 @@ pub(crate) async fn admit<T: DeserializeOwned, R>(
 
 /// Reads `Bearer TOKEN`, in any case and however often the word is repeated: some clients add it
 /// to a token that has it already. Several headers are fine as long as they agree.
-fn read(headers: &HeaderMap) -> Result<Token, TokenRefusal> {
+pub(crate) fn read(headers: &HeaderMap) -> Result<Token, TokenRefusal> {
     let mut found: Option<Token> = None;
     for value in headers.get_all(AUTHORIZATION) {
         let text = value.to_str().map_err(|_| TokenRefusal::Unknown)?;

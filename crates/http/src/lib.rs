@@ -14,6 +14,8 @@ mod client;
 mod convert;
 mod document;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 mod list;
 mod path;

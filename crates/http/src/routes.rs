@@ -13,6 +13,9 @@ mod roles;
 mod seeds;
 mod version;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use authentication::host;
+
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

@@ -11,6 +11,8 @@ mod clock;
 mod denial;
 mod enrol;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod hasher;
 mod identity_providers;
 mod initialize;

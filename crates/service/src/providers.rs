@@ -1,7 +1,7 @@
 //! Providers of second factors, as administrators see and make them.
 
 mod draft;
-mod hostname;
+pub(crate) mod hostname;
 mod secrets;
 mod servers;
 mod test;

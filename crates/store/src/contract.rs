@@ -35,6 +35,7 @@ pub mod second_factors;
 pub mod session_starts;
 pub mod settings;
 pub mod settlements;
+pub mod stress;
 pub mod tokens;
 pub mod user_changes;
 
@@ -248,6 +249,7 @@ macro_rules! store_contract {
                 no_session_starts_past_a_removal
                 no_session_starts_past_a_new_password
                 all_at_once_ends_well
+                writes_at_once_fit_into_one_order
             }
             redemption_races: {
                 no_redemption_passes_the_end_of_a_session

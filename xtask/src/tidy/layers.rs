@@ -20,7 +20,7 @@ impl Arrow {
 }
 
 /// The arrows that are allowed: who, and whom it may depend on. All bear the prefix `vestibule-`.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("wire", &[]),
     ("engine", &[]),
     ("store", &["engine"]),
@@ -33,6 +33,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("http", &["engine", "service", "wire"]),
     ("server", &PRODUCT),
     ("testkit", &PRODUCT),
+    ("fuzzing", &FUZZED),
     ("scenarios", &["testkit", "wire"]),
     ("loadgen", &["testkit", "wire"]),
 ];
@@ -50,6 +51,19 @@ const PRODUCT: [&str; 11] = [
     "service",
     "http",
     "server",
+];
+
+/// What reads hostile octets, and what a site is made of to give them to.
+const FUZZED: [&str; 9] = [
+    "wire",
+    "engine",
+    "store",
+    "store-memory",
+    "radius",
+    "service",
+    "http",
+    "server",
+    "testkit",
 ];
 
 /// What tests may use besides: the test kit, and a store to run over.
@@ -159,6 +173,8 @@ mod tests {
         check("vestibule-scenarios", "vestibule-testkit", true, true);
         check("vestibule-loadgen", "vestibule-testkit", true, true);
         check("vestibule-loadgen", "vestibule-service", false, false);
+        check("vestibule-fuzzing", "vestibule-http", true, true);
+        check("vestibule-server", "vestibule-fuzzing", false, false);
         check("xtask", "vestibule-engine", false, false);
     }
 

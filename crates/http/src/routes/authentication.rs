@@ -1,5 +1,7 @@
 //! Signing in, step by step, and out.
 
+use std::net::Ipv6Addr;
+
 use axum::extract::{Request, State};
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -232,16 +234,28 @@ fn answer(body: wire::FinishOtp) -> Result<SecondFactorAnswer, FieldErrors> {
 
 /// The host that the client believes to talk to, without the port, for the label of its
 /// authenticator. It is the client's own claim and goes back to nobody else.
-fn host(uri: &Uri, headers: &HeaderMap) -> String {
+pub(crate) fn host(uri: &Uri, headers: &HeaderMap) -> String {
     let claimed = uri
         .authority()
         .map(ToString::to_string)
         .or_else(|| Some(headers.get(HOST)?.to_str().ok()?.to_owned()));
     claimed
         .and_then(|host| host.parse::<axum::http::uri::Authority>().ok())
-        .map(|authority| authority.host().trim_matches(['[', ']']).to_owned())
-        .filter(|host| !host.is_empty() && host.len() <= 253)
+        .and_then(|authority| bare(authority.host()).map(ToOwned::to_owned))
+        .filter(|host| (1..=253).contains(&host.len()))
         .unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// The host without the brackets in which an IPv6 address stands, and nothing else
+/// (RFC 3986 section 3.2.2).
+fn bare(host: &str) -> Option<&str> {
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    match bracketed {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok().then_some(address),
+        None => (!host.contains(['[', ']'])).then_some(host),
+    }
 }
 
 #[cfg(test)]
@@ -270,5 +284,7 @@ mod tests {
         check("/admin", "[::1]:8443", "::1");
         check("/admin", "", "localhost");
         check("/admin", "no host at all", "localhost");
+        check("/admin", "y[name]", "localhost");
+        check("/admin", "[name]:8443", "localhost");
     }
 }

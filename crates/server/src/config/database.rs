@@ -63,7 +63,12 @@ impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory:"),
-            Self::Sqlite(file) => write!(f, "sqlite:{}", file.display()),
+            Self::Sqlite(file) => {
+                let file = file.display().to_string();
+                // Two slashes are taken off again when it is read.
+                let slashes = if file.starts_with("//") { "//" } else { "" };
+                write!(f, "sqlite:{slashes}{file}")
+            }
             Self::Postgres(url) => {
                 let servers = each_server(url.expose());
                 let servers: Vec<_> = servers.iter().map(|url| redacted(url)).collect();
@@ -116,6 +121,7 @@ mod tests {
         check("memory:", Some("memory:"));
         check("sqlite:/var/lib/v.db", Some("sqlite:/var/lib/v.db"));
         check("sqlite:///var/lib/v.db", Some("sqlite:/var/lib/v.db"));
+        check("sqlite:////v.db", Some("sqlite:////v.db"));
         check("postgres://db/v", Some("postgres://db/v"));
         check(
             "postgres:///v?host=/run/postgresql",

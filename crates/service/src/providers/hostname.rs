@@ -11,7 +11,7 @@ const LONGEST_LABEL: usize = 63;
 ///
 /// # Errors
 /// What is wrong with it, to be read after the name of the field.
-pub(super) fn check(text: &str) -> Result<(), &'static str> {
+pub(crate) fn check(text: &str) -> Result<(), &'static str> {
     if text.is_empty() {
         return Err("may not be empty");
     }
@@ -27,9 +27,8 @@ pub(super) fn check(text: &str) -> Result<(), &'static str> {
     }
     let mut labels = text.strip_suffix('.').unwrap_or(text).split('.');
     // What ends with a number is meant as an address, and read as one by some (RFC 3696 section 2).
-    let number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
     let last = labels.clone().next_back();
-    if labels.all(is_label) && !last.is_none_or(number) {
+    if labels.all(is_label) && !last.is_none_or(is_number) {
         Ok(())
     } else {
         Err("is not a host name or an IP address")
@@ -46,8 +45,16 @@ fn is_label(label: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
+/// Decimal, or hexadecimal as resolvers read it: `0x7f000001` is an address to them.
+fn is_number(label: &str) -> bool {
+    match label.strip_prefix("0x").or(label.strip_prefix("0X")) {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => label.bytes().all(|byte| byte.is_ascii_digit()),
+    }
+}
+
 /// What is equal for all spellings of one name or address.
-pub(super) fn key(text: &str) -> String {
+pub(crate) fn key(text: &str) -> String {
     match text.parse::<IpAddr>() {
         Ok(address) => address.to_string(),
         Err(_) => text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase(),
@@ -79,6 +86,8 @@ mod tests {
             "xn--bcher-kva.example",
             "1.pool.example",
             "3com",
+            "0x7f.example",
+            "0xradius",
             "192.0.2.1",
             "2001:db8::1",
             "::1",
@@ -113,6 +122,9 @@ mod tests {
             "192.0.2.256",
             "192.0.2",
             "1812",
+            "0x7f000001",
+            "127.0X1",
+            "0x",
             "0.0.0.0",
             "::",
             "224.0.0.1",

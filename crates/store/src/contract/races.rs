@@ -12,6 +12,7 @@ use vestibule_engine::{TokenHash, UserId};
 use super::cast::{Actor, Shared, add, at};
 use super::checks::{check_full, claim, is_alive, redeem, set};
 use super::radius_cast::{due, radius_is_due, replaced};
+use super::stress::stress;
 use crate::{PasswordHash, Store, StoreError, Swap};
 
 /// How often each race is run.
@@ -243,6 +244,22 @@ pub async fn no_session_starts_past_a_removal(store: Arc<dyn Store>) {
 /// No session starts with a password past its change.
 pub async fn no_session_starts_past_a_new_password(store: Arc<dyn Store>) {
     sessions_against(store, End::NewPassword).await;
+}
+
+/// Writes to one second factor that cross each other leave what one order of them leaves; the
+/// variable makes it so many times as many as in the normal run.
+pub async fn writes_at_once_fit_into_one_order(store: Arc<dyn Store>) {
+    let times = std::env::var("VESTIBULE_STRESS").ok();
+    let times: u64 = times.map_or(1, |times| times.parse().unwrap());
+    let tried = stress(&store, 2 * ROUNDS * times).await.unwrap();
+    assert!(tried.done > 0 && tried.moved > 0, "nothing met: {tried}");
+    #[expect(
+        clippy::print_stdout,
+        reason = "for whoever wants to know how much was tried"
+    )]
+    {
+        println!("{tried}");
+    }
 }
 
 /// Everything at once on one user, with the settings and the cleaning besides: nothing fails, and

@@ -1,0 +1,5 @@
+//! The target `headers`; what it checks is in the crate `vestibule-fuzzing`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| vestibule_fuzzing::headers::check(octets));
