@@ -48,17 +48,10 @@ impl Results {
         }
     }
 
-    /// The tests of one name that ran on one database.
-    fn of<'a>(
-        &'a self,
-        test: &'a str,
-        database: Option<&'a str>,
-    ) -> impl Iterator<Item = (&'a str, bool)> {
-        let tests = self.tests.iter().filter(move |(full, _)| {
-            let mut parts = full.rsplit("::");
-            parts.next() == Some(test)
-                && database.is_none_or(|database| parts.next() == Some(database))
-        });
+    /// The tests of one name: their full names, and whether they passed.
+    fn of(&self, test: &str) -> impl Iterator<Item = (&str, bool)> {
+        let tests = self.tests.iter();
+        let tests = tests.filter(move |(full, _)| full.rsplit("::").next() == Some(test));
         tests.map(|(full, passed)| (full.as_str(), *passed))
     }
 }
@@ -82,7 +75,10 @@ struct Row {
 
 impl Row {
     fn is_well(&self) -> bool {
-        let were_tried = self.databases.iter().all(|&(_, all)| all > 0);
+        // What is not one of the scenarios may be about one of the databases.
+        let is_scenario = self.id.starts_with('S');
+        let tried = self.databases.iter().filter(|(_, all)| *all > 0).count();
+        let were_tried = tried == 2 || tried == 1 && !is_scenario;
         let passed = self.databases.iter().all(|(passed, all)| passed == all);
         self.waits || were_tried && passed
     }
@@ -92,16 +88,14 @@ impl Table {
     pub(crate) fn new(catalogue: &[Scenario], results: &Results) -> Self {
         let rows = catalogue.iter().map(|scenario| {
             let databases = ["sqlite", "postgres"].map(|database| {
-                let tests = scenario.tests.iter();
-                let tests = tests.flat_map(|test| results.of(test, Some(database)));
+                let tests = scenario.tests.iter().flat_map(|test| results.of(test));
+                // The name of a test says which database it is about.
+                let tests = tests.filter(|(full, _)| full.contains(database));
                 tests.fold((0, 0), |(good, all), (_, passed)| {
                     (good + usize::from(passed), all + 1)
                 })
             });
-            let tests = scenario
-                .tests
-                .iter()
-                .flat_map(|test| results.of(test, None));
+            let tests = scenario.tests.iter().flat_map(|test| results.of(test));
             let servers = tests.filter_map(|(full, _)| results.servers.get(full));
             let figures = results.figures.iter();
             let figures = figures.filter(|((who, _), _)| *who == scenario.id);
@@ -129,10 +123,11 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let longest = self.rows.iter().map(|row| row.what.chars().count()).max();
         let width = longest.unwrap_or(0);
+        let ids = self.rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
         let mut line = |cells: [&str; 7]| {
             let [id, what, sqlite, postgres, replicas, result, figures] = cells;
             let text = format!(
-                "{id:<4} {what:<width$} {sqlite:<8} {postgres:<8} {replicas:<8} {result:<6} {figures}"
+                "{id:<ids$} {what:<width$} {sqlite:<8} {postgres:<8} {replicas:<8} {result:<6} {figures}"
             );
             writeln!(f, "{}", text.trim_end())
         };
@@ -203,11 +198,14 @@ mod tests {
         assert!(table.is_well());
         assert_eq!(
             table.to_string(),
-            "id   what      SQLite   Postgres replicas result figures\n\
-             S01  About S01 1 of 1   1 of 1   2        passed 7 codes\n\
-             S31  About S31 -        -        -        waits\n\
+            "id  what      SQLite   Postgres replicas result figures\n\
+             S01 About S01 1 of 1   1 of 1   2        passed 7 codes\n\
+             S31 About S31 -        -        -        waits\n\
              1 scenarios passed, 0 failed, 1 wait for a feature"
         );
+        let crash = [scenario("crash", &["on_sqlite"])];
+        assert!(Table::new(&crash, &results(&["test on_sqlite ... ok"])).is_well());
+        assert!(!Table::new(&crash, &results(&["test on_sqlite ... FAILED"])).is_well());
         for lines in [
             &both[..1],
             &["test a::sqlite::s01_x ... FAILED", both[1]],

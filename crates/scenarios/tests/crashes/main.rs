@@ -54,7 +54,7 @@ async fn the_server_on_postgres() {
 
 /// One of two dies, and the other one goes on.
 #[tokio::test]
-async fn a_replica_while_the_other_goes_on() {
+async fn a_replica_on_postgres_while_the_other_goes_on() {
     let site = Site::new(binary(), Backend::Postgres);
     let world = World::new("crash-replicas", site, Some(Cluster::shared())).await;
     world
