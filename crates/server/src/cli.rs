@@ -10,7 +10,7 @@ use vestibule_service::{Clock, OsRandom, Random};
 use crate::config::{Config, Environment, Flags, Settings};
 use crate::exit::Exit;
 use crate::login::LoginArgs;
-use crate::operator::{AuditCommand, ExplainArgs, SeedsCommand, UserCommand};
+use crate::operator::{AuditCommand, ExplainArgs, KeysCommand, SeedsCommand, UserCommand};
 use crate::{healthcheck, logging, login, operator, output, serve};
 
 /// A self-hosted controller for multi-factor authentication.
@@ -56,6 +56,11 @@ The log goes to stderr; VESTIBULE_LOG says how much of it (default: info)."
     Seeds {
         #[command(subcommand)]
         command: SeedsCommand,
+    },
+    /// Put another master key in the place of the one in use, while servers run
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
     },
 }
 
@@ -115,6 +120,9 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> Exit {
         }),
         Command::Seeds { command } => with_settings(command.flags(), |settings| {
             small_runtime(operator::seeds(&command, &settings.config, clock))
+        }),
+        Command::Keys { command } => with_settings(command.flags(), |settings| {
+            small_runtime(operator::keys(&command, &settings.config, clock))
         }),
     }
 }

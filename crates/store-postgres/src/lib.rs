@@ -17,6 +17,7 @@ mod connections;
 mod error;
 mod first_factors;
 mod identity_providers;
+mod keys;
 mod lists;
 mod places;
 mod providers;

@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod first_factors;
 mod identity_providers;
+mod keys;
 mod lists;
 mod providers;
 mod pushes;

@@ -14,6 +14,7 @@
 mod audit;
 mod error;
 mod found;
+mod keys;
 mod list;
 mod model;
 mod outcomes;
@@ -25,6 +26,10 @@ pub mod contract;
 pub use audit::{Audit, AuditQuery, IN_DOUBT, Numbers, OpenChain, RowsOf, Taken, Trail};
 pub use error::StoreError;
 pub use found::Fields;
+pub use keys::{
+    KeyReport, KeyRetirement, KeyStanding, KeyState, Keys, RETIRED_KEY, Resealed, Retirement,
+    SealedAt, SealedCount, SealedKind, SealedThing,
+};
 pub use list::{Filter, ListOrder, ListQuery, Listing};
 pub use model::{
     AdminMfa, AdminMfaChange, Authority, Bearer, Canary, DeviceLane, DialogueChange,
@@ -34,6 +39,6 @@ pub use model::{
 };
 pub use outcomes::{Claim, Creation, Redeeming, Removal, Replacement, RoleWrite, Swap, UserWrite};
 pub use traits::{
-    Accounts, FirstFactors, Health, IdentityProviders, Keys, MfaProviders, Pushes, Roles,
-    SecondFactors, Settings, Store, Tokens,
+    Accounts, FirstFactors, Health, IdentityProviders, MfaProviders, Pushes, Roles, SecondFactors,
+    Settings, Store, Tokens,
 };

@@ -57,7 +57,8 @@ impl Service {
         let inner = &*self.inner;
         // First, so that what is written meanwhile is not missed below.
         let all = inner.store.count_audit_rows().await?;
-        let mut verifier = Verifier::new(inner.keyring.audit());
+        let keys = inner.audit_keys().await?;
+        let mut verifier = Verifier::new(&keys);
         let mut has_noted = noted.is_none();
         let mut chains = HashSet::new();
         loop {
