@@ -1,6 +1,7 @@
 //! What operators do directly in the database, for the day when nobody can sign in.
 
 mod audit;
+mod backup;
 mod keys;
 mod password;
 mod seeds;
@@ -26,6 +27,7 @@ use crate::serve;
 use crate::stores::NoStore;
 
 pub(crate) use audit::{AuditCommand, ExplainArgs, explain, run as audit};
+pub(crate) use backup::{BackupArgs, RestoreArgs, restore, run as backup};
 pub(crate) use keys::{KeysCommand, run as keys};
 pub(crate) use seeds::run as seeds;
 pub(crate) use users::run as user;

@@ -61,11 +61,10 @@ impl Service {
         let was_missing = inner.keyring.check().is_err();
         match inner.keyring.use_key(named) {
             Ok(true) => info!(key.id = %named, "This master key seals from now on"),
-            Ok(false) => {}
             Err(missing) if !was_missing => error!(
                 "Not ready: {missing}. Until then sign-ins that need it are answered with 503"
             ),
-            Err(_) => {}
+            Ok(false) | Err(_) => {}
         }
         if let Some(next) = state.next() {
             let report = KeyReport {
@@ -77,6 +76,11 @@ impl Service {
             inner.store.report_key(&report).await?;
         }
         Ok(())
+    }
+
+    /// The id of the master key that seals.
+    pub fn key_id(&self) -> Uuid {
+        self.inner.keyring.id()
     }
 
     /// What is known of the keys, and how much each has sealed.
@@ -207,10 +211,10 @@ impl Service {
                 last_seal: retired.last_seal,
             };
             let trail = [self.sign(self.about_key(Event::MasterKeyRetired, key))];
-            match inner.store.retire_key(&retirement, &trail).await? {
-                // A seal of the key may have come in meanwhile.
-                Retirement::Moved if self.is_replaced(key).await? => {}
-                outcome => return Ok(outcome),
+            let outcome = inner.store.retire_key(&retirement, &trail).await?;
+            // A seal of the key may have come in meanwhile.
+            if outcome != Retirement::Moved || !self.is_replaced(key).await? {
+                return Ok(outcome);
             }
         }
         Err(ServiceError::contended())

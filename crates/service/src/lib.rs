@@ -5,6 +5,7 @@
 //! and randomness enter here ([`Clock`], [`Random`]) and go down as arguments.
 
 mod audit;
+mod backup;
 mod barcode;
 mod bootstrap;
 mod clock;

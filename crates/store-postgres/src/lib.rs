@@ -27,6 +27,7 @@ mod rotations;
 mod second_factors;
 mod settings;
 mod settlements;
+mod snapshot;
 mod tokens;
 mod transaction;
 mod url;

@@ -18,6 +18,7 @@ mod pushes;
 mod roles;
 mod second_factors;
 mod settings;
+mod snapshot;
 mod tokens;
 
 #[cfg(test)]

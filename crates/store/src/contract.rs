@@ -36,6 +36,7 @@ pub mod second_factors;
 pub mod session_starts;
 pub mod settings;
 pub mod settlements;
+pub mod snapshots;
 pub mod stress;
 pub mod tokens;
 pub mod user_changes;

@@ -18,6 +18,7 @@ mod keys;
 mod list;
 mod model;
 mod outcomes;
+mod snapshot;
 mod traits;
 
 #[cfg(feature = "contract")]
@@ -38,6 +39,9 @@ pub use model::{
     SeedState, SeedSummary, SessionStart, Settlement, StoredProvider, StoredSeed, UserChange,
 };
 pub use outcomes::{Claim, Creation, Redeeming, Removal, Replacement, RoleWrite, Swap, UserWrite};
+pub use snapshot::{
+    CANARY, LastingStore, Loading, Rows, SnapshotError, SnapshotRows, Snapshots, TakeRow,
+};
 pub use traits::{
     Accounts, FirstFactors, Health, IdentityProviders, MfaProviders, Pushes, Roles, SecondFactors,
     Settings, Store, Tokens,

@@ -59,10 +59,10 @@ fn trail() -> Trail {
 }
 
 fn findings(trail: &Trail) -> Vec<(What, String)> {
-    findings_with(trail, &AuditKeys::default().with(key(), None))
+    findings_with(trail, AuditKeys::default().with(key(), None))
 }
 
-fn findings_with(trail: &Trail, keys: &AuditKeys) -> Vec<(What, String)> {
+fn findings_with(trail: &Trail, keys: AuditKeys) -> Vec<(What, String)> {
     let mut verifier = Verifier::new(keys);
     let mut findings = Vec::new();
     for (seal, rows) in trail {
@@ -180,44 +180,58 @@ fn both_keys(last_seal: u64, at: i64) -> AuditKeys {
 
 #[test]
 fn a_trail_of_several_keys_is_whole() {
-    assert_eq!(findings_with(&rotated(), &both_keys(2, 9)), []);
+    assert_eq!(findings_with(&rotated(), both_keys(2, 9)), []);
     let unknown = |seal: &str| (What::KeyUnknown, seal.to_owned());
-    let found = findings_with(&rotated(), &both_keys(1, 9));
+    let found = findings_with(&rotated(), both_keys(1, 9));
     assert_eq!(found, [unknown("seal 2")]);
     let only_new = AuditKeys::default().with(key_of(8), None);
-    let found = findings_with(&rotated(), &only_new);
+    let found = findings_with(&rotated(), only_new);
     for seal in ["seal 1", "seal 2"] {
         assert!(found.contains(&unknown(seal)), "{found:?}");
+    }
+}
+
+#[test]
+fn a_key_that_comes_into_use_is_learned() {
+    let mut verifier = Verifier::new(AuditKeys::default().with(key_of(7), None));
+    for (seal, rows) in rotated() {
+        if !verifier.knows(seal.key) {
+            verifier.learn(key_of(8));
+        }
+        assert_eq!(verifier.seal(seal), []);
+        assert!(rows.iter().all(|row| verifier.row(row).is_none()));
+        assert_eq!(verifier.end_of_seal(), None);
     }
 }
 
 /// Whoever has a key that was retired, and writes to the database.
 #[test]
 fn a_retired_key_forges_nothing() {
-    let keys = both_keys(2, 9);
+    let keys = || both_keys(2, 9);
     let mut trail = rotated();
     trail[1].1[0].signed = key_of(7).sign(entry(99));
     let (seal, rows) = &mut trail[1];
     let mut sealing = key_of(7).seal(seal.draft());
-    rows.iter()
-        .for_each(|row| sealing.row(row.number, &row.signed.mac));
+    for row in &*rows {
+        sealing.row(row.number, &row.signed.mac);
+    }
     *seal = sealing.finish();
     let altered = (What::SealAltered, "seal 3".to_owned());
-    assert_eq!(findings_with(&trail, &keys), [altered]);
+    assert_eq!(findings_with(&trail, keys()), [altered]);
 
     let mut trail = rotated();
     trail[3].1[0].signed = key_of(7).sign(entry(99));
     let moved = (What::RowsMoved, "seal 4".to_owned());
-    assert_eq!(findings_with(&trail, &keys), [moved]);
+    assert_eq!(findings_with(&trail, keys()), [moved]);
     // Long after the key was retired its code is that of nobody.
     let long_ago = both_keys(2, 9 - 11 * 60 * 1_000_000);
     let row = (What::RowAltered, format!("row {}", Uuid::from_u128(99)));
-    assert!(findings_with(&trail, &long_ago).contains(&row));
+    assert!(findings_with(&trail, long_ago).contains(&row));
 
     let mut trail = rotated();
     trail[3].0.key = Uuid::from_u128(7);
     let unknown = (What::KeyUnknown, "seal 4".to_owned());
-    assert!(findings_with(&trail, &keys).contains(&unknown));
+    assert!(findings_with(&trail, keys()).contains(&unknown));
 }
 
 #[test]

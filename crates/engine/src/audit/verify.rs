@@ -104,8 +104,8 @@ impl AuditKeys {
 
 /// Recomputes a trail: seals in the order of their numbers, and after each its rows.
 #[derive(Debug)]
-pub struct Verifier<'k> {
-    keys: &'k AuditKeys,
+pub struct Verifier {
+    keys: AuditKeys,
     last: Option<Seal>,
     ends: BTreeMap<Uuid, u64>,
     /// After a gap in the seals it is not known where chains ended.
@@ -123,9 +123,9 @@ struct Current {
     altered: bool,
 }
 
-impl<'k> Verifier<'k> {
+impl Verifier {
     /// Begins with the first seal.
-    pub const fn new(keys: &'k AuditKeys) -> Self {
+    pub const fn new(keys: AuditKeys) -> Self {
         Self {
             keys,
             last: None,
@@ -134,6 +134,16 @@ impl<'k> Verifier<'k> {
             current: None,
             rows: 0,
         }
+    }
+
+    /// Whether the key of this master key is known.
+    pub fn knows(&self, key: Uuid) -> bool {
+        self.keys.0.iter().any(|(known, _)| known.id() == key)
+    }
+
+    /// Takes a key that has come into use since the beginning.
+    pub fn learn(&mut self, key: AuditKey) {
+        self.keys.0.push((key, None));
     }
 
     /// The last seal that was looked at.

@@ -55,7 +55,7 @@ words! {
     ObjectKind {
         User = "user", MfaProvider = "mfaProvider", IdentityProvider = "identityProvider",
         AdminMfa = "adminMfa", AdministrativeRole = "administrativeRole",
-        MasterKey = "masterKey",
+        MasterKey = "masterKey", Backup = "backup",
     }
 }
 

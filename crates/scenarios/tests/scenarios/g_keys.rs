@@ -20,7 +20,7 @@ on_both_databases!(
 
 /// Runs an operator's command that does what it is asked; what it says.
 #[track_caller]
-fn operate(site: &Site, arguments: &[&str]) -> String {
+pub(crate) fn operate(site: &Site, arguments: &[&str]) -> String {
     let (exit, said) = site.operate(arguments, "");
     assert!(exit.success(), "{arguments:?}: {said} {}", site.logs());
     said
@@ -28,10 +28,12 @@ fn operate(site: &Site, arguments: &[&str]) -> String {
 
 /// Runs an operator's command that is refused; nothing is said but why.
 #[track_caller]
-fn refused(site: &Site, arguments: &[&str], why: &str) {
+pub(crate) fn refused(site: &Site, arguments: &[&str], why: &str) {
+    let told = || site.logs().matches(why).count();
+    let before = told();
     let (exit, said) = site.operate(arguments, "");
     assert!(!exit.success(), "{arguments:?}: {said}");
-    assert!(site.logs().contains(why), "{why}: {}", site.logs());
+    assert!(told() > before, "{why}: {}", site.logs());
 }
 
 fn status(site: &Site) -> Value {
@@ -39,20 +41,20 @@ fn status(site: &Site) -> Value {
     serde_json::from_str(&said).unwrap()
 }
 
-fn key_file(site: &Site) -> std::path::PathBuf {
+pub(crate) fn key_file(site: &Site) -> std::path::PathBuf {
     site.directory().join("master.key")
 }
 
 /// Users who are enrolled, each with a seed.
-async fn crowd(
+pub(crate) async fn crowd(
     site: &Site,
     server: &Server,
     admin: &str,
-    size: usize,
+    people: usize,
 ) -> Vec<(String, Authenticator)> {
     let client = server.client();
     let mut crowd = Vec::new();
-    for n in 0..size {
+    for n in 0..people {
         let name = format!("user-{n}");
         client.add_user(admin, &name, PASSWORD).await.is(200);
         let (authenticator, _) = client.enrol(&name, PASSWORD, site.now()).await;
@@ -62,7 +64,7 @@ async fn crowd(
 }
 
 /// Signs all of a crowd in at once, each at one of the servers.
-async fn sign_in(site: &Site, crowd: &[(String, Authenticator)], servers: &[&Server]) {
+pub(crate) async fn sign_in(site: &Site, crowd: &[(String, Authenticator)], servers: &[&Server]) {
     site.advance(STEP);
     let now = site.now();
     let clients = servers.iter().cycle().map(|server| server.client());
