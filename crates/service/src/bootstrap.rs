@@ -34,7 +34,7 @@ pub(crate) const CANARY_PLACE: Place<'static> = Place {
 #[non_exhaustive]
 pub enum OpenError {
     /// The secrets in the database were sealed with another key.
-    #[error("the master key here is not the one of this database: {0}")]
+    #[error("the master key is not the one that this database was made with, or uses now: {0}")]
     WrongKey(SealError),
     /// The store does not work.
     #[error(transparent)]

@@ -146,8 +146,8 @@ pub struct Place<'a> {
 pub enum SealError {
     /// It needs a key that is not here.
     #[error(
-        "the master key {0} is needed and is not in the key file here: copy the key file of a \
-         server that has it over this one; it is read again by itself"
+        "the master key {0} is needed and is not in the key file here: copy the key file of a server \
+         that has it over this one"
     )]
     MissingKey(Uuid),
     /// It was altered, or sealed for another place.

@@ -62,7 +62,8 @@ impl Service {
         match inner.keyring.use_key(named) {
             Ok(true) => info!(key.id = %named, "This master key seals from now on"),
             Err(missing) if !was_missing => error!(
-                "Not ready: {missing}. Until then sign-ins that need it are answered with 503"
+                "Not ready: {missing}; it is read again by itself. Until then sign-ins that need it are \
+                 answered with 503"
             ),
             Ok(false) | Err(_) => {}
         }

@@ -19,7 +19,8 @@ use crate::exit::Exit;
 use crate::key::{self, KeyError, MasterKey};
 use crate::{output, stores};
 
-/// How long servers have to report whether they have a key: they are asked each second.
+/// How long servers have to hear of another key, and to report whether they have it: they ask each
+/// second.
 const REPORTS: Duration = Duration::from_secs(3);
 /// How long nothing is sealed anew after each few rows: whoever signs in comes first.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -216,12 +217,17 @@ fn next_key(state: &KeyState, file: &Path, discard: bool) -> Result<Uuid, Operat
     Ok(id)
 }
 
-/// Waits until the servers have reported, and refuses to go on if one of them lacks the key.
-async fn all_have(next: Uuid, file: &Path, store: &dyn Store) -> Result<(), OperatorError> {
+/// Waits until every server has asked the database which keys there are.
+async fn heard() {
     let mut rounds = interval(REPORTS);
     // The first is at once.
     rounds.tick().await;
     rounds.tick().await;
+}
+
+/// Waits until the servers have reported, and refuses to go on if one of them lacks the key.
+async fn all_have(next: Uuid, file: &Path, store: &dyn Store) -> Result<(), OperatorError> {
+    heard().await;
     let reports = store.key_reports().await?;
     let lacking: Vec<_> = reports.iter().filter(|report| !report.has).collect();
     if lacking.is_empty() {
@@ -298,6 +304,10 @@ async fn reseal(service: &Service, batch: NonZeroU32) -> Result<String, Operator
 
 async fn retire(file: &Path, service: &Service) -> Result<String, OperatorError> {
     let (state, _) = service.key_state().await?;
+    if state.replaced().next().is_some() {
+        // By then all servers that run have heard which key is in use.
+        heard().await;
+    }
     let mut said = Vec::new();
     for key in state.replaced() {
         match service.retire_key(key).await? {

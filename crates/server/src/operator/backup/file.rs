@@ -311,10 +311,12 @@ fn hexadecimal(octets: &[u8]) -> String {
     })
 }
 
+/// The octets of digits that were written by [`hexadecimal`].
 fn octets(digits: &str) -> Option<Vec<u8>> {
     let pairs = digits.as_bytes().chunks(2);
     let octets = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    octets.collect()
+    let octets: Vec<u8> = octets.collect::<Option<_>>()?;
+    (hexadecimal(&octets) == digits).then_some(octets)
 }
 
 #[cfg(test)]
