@@ -12,7 +12,7 @@ mod words;
 
 pub use chain::{AuditKey, Mac, Seal, SealDraft, Sealing};
 pub use text::{CUT, LONGEST, clean};
-pub use verify::{Finding, Verifier, What};
+pub use verify::{AuditKeys, Finding, Retired, Verifier, What};
 pub use words::{Detail, Event, ObjectKind, Outcome};
 
 use std::fmt::Display;

@@ -10,7 +10,9 @@ use vestibule_service::{Clock, OsRandom, Random};
 use crate::config::{Config, Environment, Flags, Settings};
 use crate::exit::Exit;
 use crate::login::LoginArgs;
-use crate::operator::{AuditCommand, ExplainArgs, SeedsCommand, UserCommand};
+use crate::operator::{
+    AuditCommand, BackupArgs, ExplainArgs, KeysCommand, RestoreArgs, SeedsCommand, UserCommand,
+};
 use crate::{healthcheck, logging, login, operator, output, serve};
 
 /// A self-hosted controller for multi-factor authentication.
@@ -57,6 +59,15 @@ The log goes to stderr; VESTIBULE_LOG says how much of it (default: info)."
         #[command(subcommand)]
         command: SeedsCommand,
     },
+    /// Put another master key in the place of the one in use, while servers run
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// Write all that the database holds to a file, while servers run
+    Backup(BackupArgs),
+    /// Put what a backup holds into a database that nobody has used, of whatever kind
+    Restore(RestoreArgs),
 }
 
 /// Reads a command line.
@@ -115,6 +126,15 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> Exit {
         }),
         Command::Seeds { command } => with_settings(command.flags(), |settings| {
             small_runtime(operator::seeds(&command, &settings.config, clock))
+        }),
+        Command::Keys { command } => with_settings(command.flags(), |settings| {
+            small_runtime(operator::keys(&command, &settings.config, clock))
+        }),
+        Command::Backup(args) => with_settings(args.flags(), |settings| {
+            small_runtime(operator::backup(&args, &settings.config, clock))
+        }),
+        Command::Restore(args) => with_settings(args.flags(), |settings| {
+            small_runtime(operator::restore(&args, &settings.config, clock))
         }),
     }
 }

@@ -47,14 +47,31 @@ pub fn create_private(path: &Path, contents: &[u8]) -> io::Result<()> {
     sync_directory_of(path)
 }
 
-/// Puts a private file in the place of whatever has that name, at one instant and durably.
+/// Puts a private file in the place of whatever has that name, at one instant and durably. It belongs
+/// to whom that belonged to: root may act for a server that is not root.
 ///
 /// # Errors
 /// What the system says.
 pub fn replace_private(path: &Path, contents: &[u8]) -> io::Result<()> {
     let draft = write_draft(path, contents)?;
+    if let Err(error) = give_to_owner_of(path, &draft) {
+        fs::remove_file(&draft)?;
+        return Err(error);
+    }
     fs::rename(&draft, path)?;
     sync_directory_of(path)
+}
+
+fn give_to_owner_of(path: &Path, draft: &Path) -> io::Result<()> {
+    let (old, new) = match fs::metadata(path) {
+        Ok(old) => (old, fs::metadata(draft)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if (old.uid(), old.gid()) == (new.uid(), new.gid()) {
+        return Ok(());
+    }
+    std::os::unix::fs::chown(draft, Some(old.uid()), Some(old.gid()))
 }
 
 fn write_draft(path: &Path, contents: &[u8]) -> io::Result<PathBuf> {
@@ -75,7 +92,11 @@ fn write_draft(path: &Path, contents: &[u8]) -> io::Result<PathBuf> {
     Ok(draft)
 }
 
-fn sync_directory_of(path: &Path) -> io::Result<()> {
+/// Makes the names in the directory of a file durable.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_directory_of(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
         Some(_) | None => File::open(".")?.sync_all(),
@@ -146,6 +167,15 @@ mod tests {
         replace_private(&file, b"3").unwrap();
         assert_eq!(read_private(&file).unwrap().expose(), "3");
         assert_eq!(fs::read_dir(&inner).unwrap().count(), 1, "no draft stays");
+
+        // Only root may give files away.
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&file, Some(1), Some(2)).unwrap();
+            replace_private(&file, b"4").unwrap();
+            let metadata = fs::metadata(&file).unwrap();
+            assert_eq!((metadata.uid(), metadata.gid()), (1, 2));
+            assert_eq!(mode(&file), 0o600);
+        }
     }
 
     #[test]

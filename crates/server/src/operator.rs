@@ -1,11 +1,13 @@
 //! What operators do directly in the database, for the day when nobody can sign in.
 
 mod audit;
+mod backup;
+mod keys;
 mod password;
 mod seeds;
 mod users;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -19,12 +21,14 @@ use vestibule_store::{Store, StoreError};
 use crate::cli;
 use crate::config::{Config, Flags};
 use crate::exit::Exit;
-use crate::key::{self, KeyError};
+use crate::key::{self, KeyError, MasterKeys};
 use crate::output;
 use crate::serve;
 use crate::stores::NoStore;
 
 pub(crate) use audit::{AuditCommand, ExplainArgs, explain, run as audit};
+pub(crate) use backup::{BackupArgs, RestoreArgs, restore, run as backup};
+pub(crate) use keys::{KeysCommand, run as keys};
 pub(crate) use seeds::run as seeds;
 pub(crate) use users::run as user;
 
@@ -184,10 +188,17 @@ async fn open_service(
         store: Arc::clone(store),
         clock,
         random: Arc::new(OsRandom),
-        keyring: Keyring::new(&key::load(&config.master_key_file)?),
+        keyring: keyring(&config.master_key_file)?,
         policy: serve::policy(config),
     })
     .await?)
+}
+
+/// The keys that the server has.
+fn keyring(path: &Path) -> Result<Keyring, KeyError> {
+    let keys = key::load(path)?;
+    let is_new = false;
+    MasterKeys { keys, is_new }.keyring(path)
 }
 
 /// How a command ends: it says in one line what it did, or why it did not.

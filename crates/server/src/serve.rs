@@ -22,7 +22,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use tracing::{debug, info, warn};
 use vestibule_engine::Timestamp;
 use vestibule_http::{Readiness, Site, TrustedProxies};
-use vestibule_service::{Clock, Keyring, OpenError, Parts, Policy, Random, Service};
+use vestibule_service::{Clock, OpenError, Parts, Policy, Random, Service};
 use vestibule_store::{Store, StoreError};
 
 use crate::config::{AccountType, CollectiveType, Config, Login, Transport};
@@ -114,11 +114,13 @@ pub async fn run(
     let stop = tokio::spawn(signals.stop(readiness, server.clone(), stopping));
     let house = tokio::spawn(housekeeping::keep_house(service.clone(), store, password));
     let sealing = tokio::spawn(housekeeping::seal(service.clone()));
+    let keys = tokio::spawn(housekeeping::follow_keys(service.clone(), address));
     announce(&config, address, tls.as_ref())?;
     let outcome = http::serve(listener, router, UnnamedProxy::watch(&config), tls, server).await;
 
     house.abort();
     sealing.abort();
+    keys.abort();
     housekeeping::seal_once(&service).await;
     service.close().await;
     // Until here a second signal ends the program, whatever it waits for.
@@ -178,7 +180,7 @@ async fn open_service(
     random: Arc<dyn Random>,
 ) -> Result<Service, RunError> {
     let master = key::load_or_create(&config.master_key_file)?;
-    let keyring = Keyring::new(&master.key);
+    let keyring = master.keyring(&config.master_key_file)?;
     let policy = policy(config);
     let opened = Service::open(Parts {
         store,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use vestibule_store::{Store, StoreError};
+use vestibule_store::{LastingStore, Store, StoreError};
 use vestibule_store_memory::MemoryStore;
 use vestibule_store_postgres::PostgresStore;
 use vestibule_store_sqlite::SqliteStore;
@@ -15,10 +15,23 @@ use crate::config::Database;
 /// # Errors
 /// What the store says.
 pub async fn open(database: &Database) -> Result<Arc<dyn Store>, StoreError> {
+    match open_lasting(database).await? {
+        Some(store) => Ok(store),
+        None => Ok(Arc::new(MemoryStore::new())),
+    }
+}
+
+/// Opens a store that lasts, if the settings name one; makes it if there is none.
+///
+/// # Errors
+/// What the store says.
+pub async fn open_lasting(
+    database: &Database,
+) -> Result<Option<Arc<dyn LastingStore>>, StoreError> {
     Ok(match database {
-        Database::Memory => Arc::new(MemoryStore::new()),
-        Database::Sqlite(file) => Arc::new(SqliteStore::open(file).await?),
-        Database::Postgres(url) => Arc::new(PostgresStore::open(url.expose()).await?),
+        Database::Memory => None,
+        Database::Sqlite(file) => Some(Arc::new(SqliteStore::open(file).await?)),
+        Database::Postgres(url) => Some(Arc::new(PostgresStore::open(url.expose()).await?)),
     })
 }
 
@@ -44,12 +57,19 @@ pub enum NoStore {
 /// # Errors
 /// There is none.
 pub async fn open_existing(database: &Database) -> Result<Arc<dyn Store>, NoStore> {
+    Ok(open_existing_lasting(database).await?)
+}
+
+/// Opens the store of a server that runs, or ran, for what only stores that last can do.
+///
+/// # Errors
+/// There is none.
+pub async fn open_existing_lasting(database: &Database) -> Result<Arc<dyn LastingStore>, NoStore> {
     match database {
-        Database::Memory => return Err(NoStore::Memory),
         Database::Sqlite(file) if !Path::new(file).exists() => {
             return Err(NoStore::Missing(file.display().to_string()));
         }
-        Database::Sqlite(_) | Database::Postgres(_) => {}
+        Database::Memory | Database::Sqlite(_) | Database::Postgres(_) => {}
     }
-    Ok(open(database).await?)
+    open_lasting(database).await?.ok_or(NoStore::Memory)
 }

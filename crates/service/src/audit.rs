@@ -36,7 +36,7 @@ impl Inner {
 
     /// A row with its code.
     pub(crate) fn sign(&self, entry: Entry) -> Signed {
-        self.keyring.audit().sign(entry)
+        self.keyring.in_use().audit().sign(entry)
     }
 
     /// Writes down what comes with no other write. What cannot be written down is not done.

@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// What is sealed to know the key again.
-const CANARY: &[u8] = b"the master key of this database";
-const CANARY_PLACE: Place<'static> = Place {
+pub(crate) const CANARY: &[u8] = b"the master key of this database";
+pub(crate) const CANARY_PLACE: Place<'static> = Place {
     table: "canary",
     row: Uuid::nil(),
     purpose: "canary",
@@ -34,7 +34,7 @@ const CANARY_PLACE: Place<'static> = Place {
 #[non_exhaustive]
 pub enum OpenError {
     /// The secrets in the database were sealed with another key.
-    #[error("the master key is not the one that this database was made with: {0}")]
+    #[error("the master key is not the one that this database was made with, or uses now: {0}")]
     WrongKey(SealError),
     /// The store does not work.
     #[error(transparent)]
@@ -71,6 +71,10 @@ impl Service {
         keyring
             .open(&canary, CANARY_PLACE)
             .map_err(OpenError::WrongKey)?;
+        keyring
+            .use_key(canary.key_id)
+            .map_err(OpenError::WrongKey)?;
+        let server = uuid::Builder::from_random_bytes(random.bytes()).into_uuid();
         let radius_random = Arc::new(RadiusRandom(Arc::clone(&random)));
         Ok(Self {
             inner: Arc::new(Inner {
@@ -82,6 +86,7 @@ impl Service {
                 time: TimeKeeper::new(clock),
                 random,
                 keyring,
+                server,
                 hasher: Hasher::new(policy.hash_queue),
                 limiter: Limiter::new(policy.sign_in_failures_per_minute),
                 tokenless: Limiter::new(policy.requests_without_token_per_minute),

@@ -229,6 +229,11 @@ impl From<HasherError> for ServiceError {
 
 impl From<SealError> for ServiceError {
     fn from(error: SealError) -> Self {
-        Self::bug("a secret does not open", error)
+        match error {
+            SealError::MissingKey(_) => Self::Unavailable(error.into()),
+            SealError::Altered | SealError::Unsealable => {
+                Self::bug("a secret does not open", error)
+            }
+        }
     }
 }

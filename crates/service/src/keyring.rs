@@ -3,10 +3,16 @@
 //! AES-256-GCM with a random nonce in front of the ciphertext. The associated data name the place
 //! of the secret (table, row, purpose, what must not be flipped there) and the key, so that a row
 //! that was moved, altered or sealed with another key does not open.
+//!
+//! There may be several keys at a time: the one that the database names seals, and the others only
+//! open what they have sealed, until all of it is sealed anew.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use sha2::{Digest as _, Sha256};
+use tracing::warn;
 use uuid::Uuid;
 use vestibule_engine::Secret;
 use vestibule_engine::audit::AuditKey;
@@ -18,76 +24,58 @@ use crate::Random;
 /// Octets of a nonce (NIST SP 800-38D section 5.2.1.1).
 const NONCE_LENGTH: usize = 12;
 
-/// The master key.
+/// Where master keys come from: a file, that may be another one later.
+pub trait KeySource: Send + Sync {
+    /// All keys that are there now.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    fn keys(&self) -> Result<Vec<Secret<[u8; 32]>>, Box<dyn std::error::Error + Send + Sync>>;
+}
+
+/// The master keys that are here. One of them, which the database names, seals; each opens what it
+/// has sealed. A key that is met for the first time is looked for where the keys come from.
 pub struct Keyring {
+    source: Option<Box<dyn KeySource>>,
+    state: RwLock<State>,
+}
+
+struct State {
+    keys: Vec<Arc<MasterKey>>,
+    in_use: Arc<MasterKey>,
+    /// The key that the database names, when it is not here.
+    missing: Option<Uuid>,
+}
+
+/// A master key.
+pub(crate) struct MasterKey {
     id: Uuid,
     cipher: Aes256Gcm,
     audit: AuditKey,
 }
 
-/// Where a secret lies. What is sealed for one place does not open in another.
-#[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
-    /// The table.
-    pub table: &'static str,
-    /// The row.
-    pub row: Uuid,
-    /// What the secret is.
-    pub purpose: &'static str,
-    /// What else must not change while it lies there.
-    pub detail: &'a [u8],
-}
-
-/// A secret that does not open, or cannot be sealed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum SealError {
-    /// It was sealed with a key that is not here.
-    #[error("sealed with the key {sealed_with}, but the master key here is {ours}")]
-    OtherKey {
-        /// The id of the key that it needs.
-        sealed_with: Uuid,
-        /// The id of the key that is here.
-        ours: Uuid,
-    },
-    /// It was altered, or sealed for another place.
-    #[error("altered, or moved from another place")]
-    Altered,
-    /// The cipher refused to seal.
-    #[error("could not be sealed")]
-    Unsealable,
-}
-
-impl Keyring {
-    /// A keyring of one master key.
-    pub fn new(master_key: &Secret<[u8; 32]>) -> Self {
-        let digest: [u8; 32] = Sha256::new()
-            .chain_update(b"vestibule key id\0")
-            .chain_update(master_key.expose())
-            .finalize()
-            .into();
-        let (id, _) = digest.split_at(16);
+impl MasterKey {
+    fn new(master_key: &Secret<[u8; 32]>) -> Self {
+        let id = Keyring::id_of(master_key);
         Self {
-            id: Uuid::from_slice(id).unwrap_or_default(),
+            id,
             cipher: Aes256Gcm::new(master_key.expose().into()),
-            audit: AuditKey::of_master_key(master_key),
+            audit: AuditKey::of_master_key(id, master_key),
         }
     }
 
     /// The id of the key, which is no secret.
-    pub const fn id(&self) -> Uuid {
+    pub(crate) const fn id(&self) -> Uuid {
         self.id
     }
 
-    /// The key of the audit trail.
+    /// The key of the audit trail that belongs to it.
     pub(crate) const fn audit(&self) -> &AuditKey {
         &self.audit
     }
 
     /// Seals a secret for a place.
-    ///
-    /// # Errors
-    /// When the cipher refuses, which it does only for secrets of many gigabytes.
-    pub fn seal(
+    pub(crate) fn seal(
         &self,
         secret: &[u8],
         place: Place<'_>,
@@ -108,17 +96,7 @@ impl Keyring {
         })
     }
 
-    /// Opens what was sealed for a place.
-    ///
-    /// # Errors
-    /// When it was sealed with another key or for another place, or was altered.
-    pub fn open(&self, sealed: &Sealed, place: Place<'_>) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        if sealed.key_id != self.id {
-            return Err(SealError::OtherKey {
-                sealed_with: sealed.key_id,
-                ours: self.id,
-            });
-        }
+    fn open(&self, sealed: &Sealed, place: Place<'_>) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let (nonce, ciphertext) = sealed
             .bytes
             .split_first_chunk::<NONCE_LENGTH>()
@@ -147,6 +125,188 @@ impl Keyring {
             place.detail,
         ];
         parts.concat()
+    }
+}
+
+/// Where a secret lies. What is sealed for one place does not open in another.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The table.
+    pub table: &'static str,
+    /// The row.
+    pub row: Uuid,
+    /// What the secret is.
+    pub purpose: &'static str,
+    /// What else must not change while it lies there.
+    pub detail: &'a [u8],
+}
+
+/// A secret that does not open, or cannot be sealed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SealError {
+    /// It needs a key that is not here.
+    #[error(
+        "the master key {0} is needed and is not in the key file here: copy the key file of a server \
+         that has it over this one"
+    )]
+    MissingKey(Uuid),
+    /// It was altered, or sealed for another place.
+    #[error("altered, or moved from another place")]
+    Altered,
+    /// The cipher refused to seal.
+    #[error("could not be sealed")]
+    Unsealable,
+}
+
+impl Keyring {
+    /// A keyring of one master key.
+    pub fn new(master_key: &Secret<[u8; 32]>) -> Self {
+        let in_use = Arc::new(MasterKey::new(master_key));
+        let state = State {
+            keys: vec![Arc::clone(&in_use)],
+            in_use,
+            missing: None,
+        };
+        Self {
+            source: None,
+            state: RwLock::new(state),
+        }
+    }
+
+    /// The same with all keys of a source, which is asked again for keys that are not known yet.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn with_source(
+        self,
+        source: impl KeySource + 'static,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        self.add(&source.keys()?);
+        Ok(Self {
+            source: Some(Box::new(source)),
+            ..self
+        })
+    }
+
+    /// The id of a master key, which is no secret.
+    pub fn id_of(master_key: &Secret<[u8; 32]>) -> Uuid {
+        let digest: [u8; 32] = Sha256::new()
+            .chain_update(b"vestibule key id\0")
+            .chain_update(master_key.expose())
+            .finalize()
+            .into();
+        let (id, _) = digest.split_at(16);
+        Uuid::from_slice(id).unwrap_or_default()
+    }
+
+    /// The id of the key that seals.
+    pub fn id(&self) -> Uuid {
+        self.in_use().id
+    }
+
+    /// The key that seals and signs: the one that the database names, or the last one that was
+    /// here.
+    pub(crate) fn in_use(&self) -> Arc<MasterKey> {
+        Arc::clone(&self.state().in_use)
+    }
+
+    /// All keys that are here.
+    pub(crate) fn all(&self) -> Vec<Arc<MasterKey>> {
+        self.state().keys.clone()
+    }
+
+    /// Uses the key that the database names; whether it was another one before.
+    ///
+    /// # Errors
+    /// [`SealError::MissingKey`] while it is not here. Nothing is sealed until it is.
+    pub(crate) fn use_key(&self, id: Uuid) -> Result<bool, SealError> {
+        {
+            let state = self.state();
+            if state.in_use.id == id && state.missing.is_none() {
+                return Ok(false);
+            }
+        }
+        let found = self.key(id);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        match found {
+            Ok(key) => {
+                state.in_use = key;
+                state.missing = None;
+                Ok(true)
+            }
+            Err(error) => {
+                state.missing = Some(id);
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether the key that the database names is here.
+    pub(crate) fn check(&self) -> Result<(), SealError> {
+        match self.state().missing {
+            None => Ok(()),
+            Some(id) => Err(SealError::MissingKey(id)),
+        }
+    }
+
+    /// A key, which is looked for where the keys come from if it is not known.
+    pub(crate) fn key(&self, id: Uuid) -> Result<Arc<MasterKey>, SealError> {
+        if let Some(key) = self.known(id) {
+            return Ok(key);
+        }
+        if let Some(source) = &self.source {
+            match source.keys() {
+                Ok(keys) => self.add(&keys),
+                Err(error) => {
+                    let error: &dyn std::error::Error = &*error;
+                    warn!(error, "The master keys cannot be read again");
+                }
+            }
+        }
+        self.known(id).ok_or(SealError::MissingKey(id))
+    }
+
+    fn known(&self, id: Uuid) -> Option<Arc<MasterKey>> {
+        let state = self.state();
+        state.keys.iter().find(|key| key.id == id).cloned()
+    }
+
+    /// Takes the keys that are new. One that was here stays: what goes on needs it.
+    fn add(&self, keys: &[Secret<[u8; 32]>]) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        for key in keys {
+            let id = Self::id_of(key);
+            if !state.keys.iter().any(|known| known.id == id) {
+                state.keys.push(Arc::new(MasterKey::new(key)));
+            }
+        }
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Seals a secret for a place.
+    ///
+    /// # Errors
+    /// [`SealError::MissingKey`] when the database names another key than those that are here; and
+    /// when the cipher refuses, which it does only for secrets of many gigabytes.
+    pub fn seal(
+        &self,
+        secret: &[u8],
+        place: Place<'_>,
+        random: &dyn Random,
+    ) -> Result<Sealed, SealError> {
+        self.check()?;
+        self.in_use().seal(secret, place, random)
+    }
+
+    /// Opens what was sealed for a place.
+    ///
+    /// # Errors
+    /// When it was sealed with a key that is not here or for another place, or was altered.
+    pub fn open(&self, sealed: &Sealed, place: Place<'_>) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        self.key(sealed.key_id)?.open(sealed, place)
     }
 }
 
@@ -221,6 +381,45 @@ mod tests {
     fn another_key_is_told_apart() {
         let sealed = keyring(1).seal(b"seed", PLACE, &OsRandom).unwrap();
         let error = keyring(2).open(&sealed, PLACE).unwrap_err();
-        assert!(matches!(error, SealError::OtherKey { .. }));
+        assert_eq!(error, SealError::MissingKey(keyring(1).id()));
+    }
+
+    /// A file with as many keys as the number says.
+    #[derive(Clone, Default)]
+    struct File(Arc<std::sync::atomic::AtomicU8>);
+
+    impl KeySource for File {
+        fn keys(&self) -> Result<Vec<Secret<[u8; 32]>>, Box<dyn std::error::Error + Send + Sync>> {
+            let count = self.0.load(std::sync::atomic::Ordering::Relaxed);
+            if count > 2 {
+                return Err("no such file".into());
+            }
+            Ok((1..=count).map(|byte| Secret::new([byte; 32])).collect())
+        }
+    }
+
+    #[test]
+    fn a_key_that_comes_later_is_found() {
+        let (file, set) = (File::default(), std::sync::atomic::Ordering::Relaxed);
+        let here = keyring(1).with_source(file.clone()).unwrap();
+        let sealed = keyring(2).seal(b"seed", PLACE, &OsRandom).unwrap();
+        let (one, two) = (keyring(1).id(), keyring(2).id());
+        let missing = Err(SealError::MissingKey(two));
+        for count in [1, 3] {
+            file.0.store(count, set);
+            assert_eq!(here.open(&sealed, PLACE).err(), missing.err());
+            assert_eq!(here.use_key(two), missing.map(|()| false));
+            assert_eq!(here.check(), missing);
+            let refused = here.seal(b"seed", PLACE, &OsRandom);
+            assert_eq!(refused.unwrap_err(), SealError::MissingKey(two));
+            assert_eq!(here.id(), one);
+        }
+        file.0.store(2, set);
+        assert_eq!(*here.open(&sealed, PLACE).unwrap(), b"seed");
+        assert_eq!(here.use_key(two), Ok(true));
+        assert_eq!(here.use_key(two), Ok(false));
+        assert_eq!((here.check(), here.id()), (Ok(()), two));
+        let again = here.seal(b"seed", PLACE, &OsRandom).unwrap();
+        assert_eq!(again.key_id, two);
     }
 }

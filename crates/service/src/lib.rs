@@ -5,6 +5,7 @@
 //! and randomness enter here ([`Clock`], [`Random`]) and go down as arguments.
 
 mod audit;
+mod backup;
 mod barcode;
 mod bootstrap;
 mod clock;
@@ -17,6 +18,7 @@ mod hasher;
 mod identity_providers;
 mod initialize;
 mod keyring;
+mod keys;
 mod known;
 mod labels;
 mod limiter;
@@ -44,7 +46,8 @@ pub use identity_providers::{
     ClaimMapping, IdentityProviderDraft, LOCAL_TYPE, NOT_OURS, NotOurs, good_new_password,
 };
 pub use initialize::{Initialized, Started};
-pub use keyring::{Keyring, Place, SealError};
+pub use keyring::{KeySource, Keyring, Place, SealError};
+pub use keys::{Progress, Resealing};
 pub use limiter::site_of;
 pub use providers::{MfaProviderDraft, MfaProviderTest};
 pub use radius::SecondFactorAnswer;
@@ -131,6 +134,8 @@ struct Inner {
     time: TimeKeeper,
     random: Arc<dyn Random>,
     keyring: Keyring,
+    /// This process, among those that serve the same database.
+    server: Uuid,
     policy: Policy,
     hasher: Hasher,
     limiter: Limiter,
@@ -198,11 +203,12 @@ impl Service {
         self.inner.tokenless.count(from, self.now());
     }
 
-    /// Whether the store could be read and written now.
+    /// Whether the store could be read and written now, and the key that seals there is here.
     ///
     /// # Errors
     /// Why not.
     pub async fn check_store(&self) -> Result<(), ServiceError> {
+        self.inner.keyring.check()?;
         Ok(self.inner.store.check().await?)
     }
 

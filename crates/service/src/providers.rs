@@ -7,7 +7,7 @@ mod servers;
 mod test;
 
 pub use draft::MfaProviderDraft;
-pub(crate) use secrets::open_secrets;
+pub(crate) use secrets::{open_secrets, resealed as resealed_secrets};
 pub use test::MfaProviderTest;
 
 use tracing::{info, warn};

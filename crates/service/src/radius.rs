@@ -6,6 +6,7 @@ mod dialogue;
 mod push;
 
 pub(crate) use ask::{Heard, RadiusProvider, server_settings};
+pub(crate) use dialogue::place as dialogue_place;
 pub(crate) use push::WaitingPushes;
 
 use std::sync::Arc;

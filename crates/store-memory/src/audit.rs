@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use uuid::Uuid;
 use vestibule_engine::Timestamp;
 use vestibule_engine::audit::{Seal, Written};
-use vestibule_store::{Audit, AuditQuery, Listing, OpenChain, RowsOf, StoreError, Swap, Trail};
+use vestibule_store::{
+    Audit, AuditQuery, Listing, OpenChain, RETIRED_KEY, RowsOf, StoreError, Swap, Trail,
+};
 
 use crate::MemoryStore;
 use crate::lists::cut;
@@ -19,6 +21,14 @@ pub(crate) struct AuditTables {
     rows: Vec<Written>,
     seals: Vec<Seal>,
     sealed: u64,
+}
+
+impl AuditTables {
+    /// Whether there is a seal of this master key after the one with this number.
+    pub(crate) fn has_seal_of(&self, key: Uuid, after: u64) -> bool {
+        let mut seals = self.seals.iter();
+        seals.any(|seal| seal.key == key && seal.number > after)
+    }
 }
 
 fn count(n: usize) -> u64 {
@@ -104,7 +114,11 @@ impl Audit for MemoryStore {
     }
 
     async fn add_seal(&self, seal: &Seal) -> Result<Swap, StoreError> {
-        let audit = &mut self.tables().audit;
+        let mut tables = self.tables();
+        if tables.keys.is_retired(seal.key) {
+            return Err(StoreError::unavailable(RETIRED_KEY));
+        }
+        let audit = &mut tables.audit;
         let is_next = seal.number == count(audit.seals.len()) + 1;
         if !is_next || seal.chain != CHAIN || seal.after != audit.sealed {
             return Ok(Swap::Moved);

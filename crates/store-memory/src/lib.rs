@@ -7,6 +7,7 @@
 mod accounts;
 mod audit;
 mod first_factors;
+mod keys;
 mod lists;
 mod providers;
 mod pushes;
@@ -19,7 +20,7 @@ mod tokens;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use vestibule_store::{Canary, Health, Keys, StoreError};
+use vestibule_store::{Health, StoreError};
 
 use crate::tables::Tables;
 
@@ -39,14 +40,6 @@ impl MemoryStore {
     /// anything that could panic, so what a poisoned lock guards is whole.
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[async_trait]
-impl Keys for MemoryStore {
-    async fn canary(&self, new: &Canary) -> Result<Canary, StoreError> {
-        let mut tables = self.tables();
-        Ok(tables.canary.get_or_insert_with(|| new.clone()).clone())
     }
 }
 

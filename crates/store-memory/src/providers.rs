@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use vestibule_engine::{MfaProvider, MfaProviderId, NameKey};
 use vestibule_store::{
-    Creation, Fields, ListQuery, Listing, MfaProviders, Removal, Replacement, StoreError,
+    Creation, Fields, ListQuery, Listing, MfaProviders, Removal, Replacement, Sealed, StoreError,
     StoredProvider, Trail,
 };
 
@@ -32,6 +32,7 @@ impl MfaProviders for MemoryStore {
         trail: Trail<'_>,
     ) -> Result<Creation, StoreError> {
         let mut tables = self.tables();
+        tables.keys.take(sealed(new))?;
         let id = new.provider.id;
         let new = Provider::from(new.clone());
         if tables.providers.contains_key(&id) {
@@ -51,6 +52,7 @@ impl MfaProviders for MemoryStore {
         trail: Trail<'_>,
     ) -> Result<Replacement, StoreError> {
         let mut tables = self.tables();
+        tables.keys.take(sealed(new))?;
         let mut new = Provider::from(new.clone());
         let id = new.stored.provider.id;
         let Some(old) = tables.providers.get(&id) else {
@@ -105,4 +107,10 @@ impl Tables {
             other.name_key == new.name_key && other.stored.provider.id != new.stored.provider.id
         })
     }
+}
+
+/// The sealed secrets of a provider.
+fn sealed(stored: &StoredProvider) -> impl Iterator<Item = &Sealed> {
+    let secrets = [&stored.shared_secret, &stored.challenge_secret];
+    secrets.into_iter().flatten()
 }

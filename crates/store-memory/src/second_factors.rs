@@ -20,6 +20,7 @@ impl SecondFactors for MemoryStore {
         trail: Trail<'_>,
     ) -> Result<Swap, StoreError> {
         let mut tables = self.tables();
+        tables.keys.take([&seed.sealed])?;
         let factor = tables.factor(seed.user);
         let verified = |seed: &StoredSeed| matches!(seed.state, SeedState::Verified { .. });
         if !tables.accounts.contains_key(&seed.user)
@@ -47,6 +48,9 @@ impl SecondFactors for MemoryStore {
 
     async fn settle(&self, settlement: &Settlement, trail: Trail<'_>) -> Result<Swap, StoreError> {
         let mut tables = self.tables();
+        if let DialogueChange::Store(sealed) = &settlement.dialogue {
+            tables.keys.take([sealed])?;
+        }
         let (user, session) = (settlement.user, settlement.session);
         let factor = tables.factor(user);
         if factor.revision != settlement.revision || !tables.has_partial(user, session) {
@@ -74,6 +78,7 @@ impl SecondFactors for MemoryStore {
 
     async fn finish(&self, finish: &Finish, trail: Trail<'_>) -> Result<Claim, StoreError> {
         let mut tables = self.tables();
+        tables.keys.take(&finish.verified_seed)?;
         let Some((factor, partial)) = tables.finished(finish) else {
             return Ok(Claim::Moved);
         };

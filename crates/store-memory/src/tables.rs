@@ -15,6 +15,7 @@ use vestibule_store::{
 };
 
 use crate::audit::AuditTables;
+use crate::keys::KeyTables;
 
 /// Everything.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub(crate) struct Tables {
     pub(crate) admin_mfa: Option<AdminMfa>,
     pub(crate) local_provider: LocalProvider,
     pub(crate) canary: Option<Canary>,
+    pub(crate) keys: KeyTables,
     pub(crate) audit: AuditTables,
 }
 
@@ -99,6 +101,7 @@ impl Default for Tables {
             admin_mfa: None,
             local_provider: LocalProvider::built_in(),
             canary: None,
+            keys: KeyTables::default(),
             audit: AuditTables::default(),
         }
     }

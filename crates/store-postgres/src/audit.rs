@@ -139,8 +139,9 @@ const LAST_SEAL: &str = concat!(
 /// and the other finds it taken.
 const SEAL: &str = "
     WITH sealed AS (
-        INSERT INTO audit_seals (number, chain, after, last, count, total, at, previous, hash)
-        SELECT $1, chain, $3, $4, $5, $6, $7, $8, $9 FROM audit_chains
+        INSERT INTO audit_seals
+            (number, chain, after, last, count, total, at, previous, hash, key_id)
+        SELECT $1, chain, $3, $4, $5, $6, $7, $8, $9, $10 FROM audit_chains
         WHERE chain = $2 AND sealed = $3
             AND $1 = coalesce((SELECT max(number) FROM audit_seals), 0) + 1
         ON CONFLICT DO NOTHING RETURNING chain
@@ -325,7 +326,8 @@ impl Audit for PostgresStore {
             .bind(integer(seal.total)?)
             .bind(seal.at)
             .bind(seal.previous.as_slice())
-            .bind(seal.hash.as_slice());
+            .bind(seal.hash.as_slice())
+            .bind(seal.key);
         self.swap(add).await
     }
 }

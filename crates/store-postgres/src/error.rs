@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use vestibule_store::StoreError;
+use vestibule_store::{RETIRED_KEY, StoreError};
 
 /// How often a transaction is tried before its caller hears of a conflict.
 const TRIES: u32 = 5;
@@ -68,6 +68,7 @@ fn reason(code: &str) -> Option<&'static str> {
         (_, "57014") => "a statement took too long",
         ("57", _) => "the database server is shutting down or starting",
         ("58", _) => "the database server has trouble with its files",
+        (_, "VK001") => RETIRED_KEY,
         (_, "XX001" | "XX002") => "the database is corrupt; restore a backup",
         _ => return None,
     })

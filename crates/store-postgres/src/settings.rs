@@ -1,12 +1,10 @@
-//! Settings, and the canary.
+//! Settings.
 
 use async_trait::async_trait;
 use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 use vestibule_engine::{MfaProviderId, NameKey, UserId};
-use vestibule_store::{
-    AdminMfa, AdminMfaChange, Canary, ExemptionEntry, Keys, Sealed, Settings, StoreError, Trail,
-};
+use vestibule_store::{AdminMfa, AdminMfaChange, ExemptionEntry, Settings, StoreError, Trail};
 
 use crate::PostgresStore;
 use crate::audit::Note;
@@ -121,24 +119,5 @@ impl PostgresStore {
             provider: change.provider,
             exempted: entries.collect(),
         }))
-    }
-}
-
-#[async_trait]
-impl Keys for PostgresStore {
-    async fn canary(&self, new: &Canary) -> Result<Canary, StoreError> {
-        let insert = "INSERT INTO canary (key_id, sealed) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        query(insert)
-            .bind(new.key_id)
-            .bind(&new.bytes)
-            .execute(&self.connections)
-            .await
-            .map_err(store_error)?;
-        // The one that is there now stays: nothing changes it or removes it.
-        let (key_id, bytes) = query_as("SELECT key_id, sealed FROM canary")
-            .fetch_one(&self.connections)
-            .await
-            .map_err(store_error)?;
-        Ok(Sealed { key_id, bytes })
     }
 }

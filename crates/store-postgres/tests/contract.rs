@@ -48,3 +48,31 @@ async fn fresh() -> Fresh {
 
 vestibule_store::store_contract!(fresh);
 vestibule_store::durable_store_contract!(fresh);
+
+mod snapshots {
+    use std::sync::Arc;
+
+    use vestibule_store::contract::snapshots;
+    use vestibule_store_postgres::PostgresStore;
+    use vestibule_testkit::postgres::{Cluster, Database};
+
+    async fn open(database: &Database) -> Arc<PostgresStore> {
+        Arc::new(PostgresStore::open(database.url()).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_is_loaded_as_it_was() {
+        let cluster = Cluster::shared();
+        let (from, into) = (cluster.fresh_database(), cluster.fresh_database());
+        let (from, into) = (open(&from).await, open(&into).await);
+        snapshots::a_snapshot_is_loaded_as_it_was(from, into).await;
+    }
+
+    #[tokio::test]
+    async fn a_broken_snapshot_leaves_nothing() {
+        let cluster = Cluster::shared();
+        let (from, into) = (cluster.fresh_database(), cluster.fresh_database());
+        let (from, into) = (open(&from).await, open(&into).await);
+        snapshots::a_broken_snapshot_leaves_nothing(from, into).await;
+    }
+}

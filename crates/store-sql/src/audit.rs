@@ -20,7 +20,7 @@ macro_rules! audit_columns {
 #[macro_export]
 macro_rules! seal_columns {
     () => {
-        "number, chain, after, last, count, total, at, previous, hash"
+        "key_id, number, chain, after, last, count, total, at, previous, hash"
     };
 }
 
@@ -80,6 +80,7 @@ fn mac(octets: &[u8]) -> Mac {
 /// A seal.
 #[derive(FromRow)]
 pub struct SealRow {
+    key_id: Option<Uuid>,
     number: i64,
     chain: Uuid,
     after: i64,
@@ -94,6 +95,7 @@ pub struct SealRow {
 impl From<SealRow> for Seal {
     fn from(row: SealRow) -> Self {
         Self {
+            key: row.key_id.unwrap_or_default(),
             number: row.number.unsigned_abs(),
             chain: row.chain,
             after: row.after.unsigned_abs(),

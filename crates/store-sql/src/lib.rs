@@ -6,9 +6,11 @@
 mod audit;
 mod factors;
 mod identity_providers;
+mod keys;
 mod providers;
 mod pushes;
 mod roles;
+mod snapshot;
 
 use sqlx::FromRow;
 use sqlx::types::Json;
@@ -29,10 +31,15 @@ use crate::factors::FactorRow;
 pub use crate::factors::SeedRow;
 pub use crate::identity_providers::LocalProviderRow;
 use crate::identity_providers::LockoutRow;
+pub use crate::keys::{
+    CountRow, KEY_REPORTS, KEY_STATE, KeyRow, ReportRow, SEALED_COUNTS, SealedAuditKeyRow,
+    SealedDialogueRow, SealedSeedRow, key_state, octets_after, uuid_after,
+};
 pub use crate::providers::{ProviderRow, ProviderValues, StoredProviderRow, is_name_taken};
 pub use crate::pushes::PushRow;
 use crate::roles::privileges;
 pub use crate::roles::{RoleRow, RoleValues, StoredPrivilege};
+pub use crate::snapshot::{Dialect, SETTINGS, TABLES, Table, table};
 
 /// Columns of an alias, as a statement lists them.
 #[macro_export]

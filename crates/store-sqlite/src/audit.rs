@@ -116,8 +116,8 @@ const SEALED: &str = "UPDATE audit_chains SET sealed = ?2 WHERE chain = ?1 AND s
 
 /// The number is the next one: neither taken nor too far.
 const SEAL: &str = "
-    INSERT INTO audit_seals (number, chain, after, last, count, total, at, previous, hash)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+    INSERT INTO audit_seals (number, chain, after, last, count, total, at, previous, hash, key_id)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
     WHERE ?1 = coalesce((SELECT max(number) FROM audit_seals), 0) + 1";
 
 /// Rows that are about to be written, with their numbers.
@@ -278,7 +278,8 @@ impl Audit for SqliteStore {
             .bind(integer(seal.total)?)
             .bind(seal.at)
             .bind(seal.previous.as_slice())
-            .bind(seal.hash.as_slice());
+            .bind(seal.hash.as_slice())
+            .bind(seal.key);
         if write.run(add).await? != 1 {
             return write.moved().await;
         }

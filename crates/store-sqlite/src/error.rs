@@ -1,6 +1,6 @@
 //! What SQLite's errors mean to an operator.
 
-use vestibule_store::StoreError;
+use vestibule_store::{RETIRED_KEY, StoreError};
 
 /// What the driver's error is to the callers of the store.
 #[expect(
@@ -27,8 +27,14 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     }
 }
 
+/// A trigger refused a write: `SQLITE_CONSTRAINT_TRIGGER`. All of ours are about retired keys.
+const RAISED: &str = "1811";
+
 /// The reason in a result code (<https://www.sqlite.org/rescode.html>); none if it is ours.
 fn reason(code: &str) -> Option<&'static str> {
+    if code == RAISED {
+        return Some(RETIRED_KEY);
+    }
     // The lowest octet is the primary code, the others say more.
     Some(match code.parse::<i32>().ok()? & 0xff {
         3 | 23 => "the database file may not be opened",

@@ -11,12 +11,14 @@ mod error;
 mod file;
 mod first_factors;
 mod identity_providers;
+mod keys;
 mod lists;
 mod providers;
 mod pushes;
 mod roles;
 mod second_factors;
 mod settings;
+mod snapshot;
 mod tokens;
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
-//! Settings, and the canary.
+//! Settings.
 
 use async_trait::async_trait;
 use sqlx::{SqliteConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 use vestibule_engine::{MfaProviderId, NameKey, UserId};
-use vestibule_store::{
-    AdminMfa, AdminMfaChange, Canary, ExemptionEntry, Keys, Sealed, Settings, StoreError, Trail,
-};
+use vestibule_store::{AdminMfa, AdminMfaChange, ExemptionEntry, Settings, StoreError, Trail};
 
 use crate::SqliteStore;
 use crate::error::store_error;
@@ -88,22 +86,4 @@ async fn read_settings(connection: &mut SqliteConnection) -> Result<Option<Admin
         provider,
         exempted: exempted.collect(),
     }))
-}
-
-#[async_trait]
-impl Keys for SqliteStore {
-    async fn canary(&self, new: &Canary) -> Result<Canary, StoreError> {
-        let mut write = self.write().await?;
-        let insert = "
-            INSERT INTO canary (one, key_id, sealed) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING";
-        write
-            .run(query(insert).bind(new.key_id).bind(&new.bytes))
-            .await?;
-        let (key_id, bytes) = query_as("SELECT key_id, sealed FROM canary")
-            .fetch_one(write.on())
-            .await
-            .map_err(store_error)?;
-        write.commit().await?;
-        Ok(Sealed { key_id, bytes })
-    }
 }

@@ -52,3 +52,25 @@ async fn fresh() -> Fresh {
 
 vestibule_store::store_contract!(fresh);
 vestibule_store::durable_store_contract!(fresh);
+
+mod snapshots {
+    use std::sync::Arc;
+
+    use vestibule_store::contract::snapshots;
+
+    #[tokio::test]
+    async fn a_snapshot_is_loaded_as_it_was() {
+        let (one, two) = (super::fresh().await, super::fresh().await);
+        let (from, into) = (super::open(&one.directory), super::open(&two.directory));
+        let (from, into) = (Arc::new(from.await), Arc::new(into.await));
+        snapshots::a_snapshot_is_loaded_as_it_was(from, into).await;
+    }
+
+    #[tokio::test]
+    async fn a_broken_snapshot_leaves_nothing() {
+        let (one, two) = (super::fresh().await, super::fresh().await);
+        let (from, into) = (super::open(&one.directory), super::open(&two.directory));
+        let (from, into) = (Arc::new(from.await), Arc::new(into.await));
+        snapshots::a_broken_snapshot_leaves_nothing(from, into).await;
+    }
+}

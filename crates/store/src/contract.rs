@@ -31,10 +31,12 @@ pub mod races;
 pub mod redemption_races;
 pub mod redemptions;
 pub mod roles;
+pub mod sealed_things;
 pub mod second_factors;
 pub mod session_starts;
 pub mod settings;
 pub mod settlements;
+pub mod snapshots;
 pub mod stress;
 pub mod tokens;
 pub mod user_changes;
@@ -234,7 +236,18 @@ macro_rules! store_contract {
             keys: {
                 the_first_canary_stays
                 of_concurrent_canaries_one_stays
+                a_key_is_announced_before_it_is_used
+                of_concurrent_beginnings_one_is_written
                 a_store_that_works_says_so
+            }
+            sealed_things: {
+                what_a_key_has_sealed_is_found
+                secrets_are_sealed_anew_in_their_places
+                what_changed_meanwhile_is_not_sealed_anew
+                a_key_is_retired_when_nothing_needs_it
+                what_a_retired_key_leaves_is_sealed_anew
+                no_seal_of_a_retired_key_comes_later
+                nothing_passes_the_retirement_of_a_key
             }
             races: {
                 no_mint_passes_the_end_of_a_session
@@ -334,6 +347,7 @@ mod tests {
             include_str!("contract/races.rs"),
             include_str!("contract/redemption_races.rs"),
             include_str!("contract/redemptions.rs"),
+            include_str!("contract/sealed_things.rs"),
             include_str!("contract/second_factors.rs"),
             include_str!("contract/session_starts.rs"),
             include_str!("contract/settings.rs"),

@@ -14,9 +14,11 @@
 mod audit;
 mod error;
 mod found;
+mod keys;
 mod list;
 mod model;
 mod outcomes;
+mod snapshot;
 mod traits;
 
 #[cfg(feature = "contract")]
@@ -25,6 +27,10 @@ pub mod contract;
 pub use audit::{Audit, AuditQuery, IN_DOUBT, Numbers, OpenChain, RowsOf, Taken, Trail};
 pub use error::StoreError;
 pub use found::Fields;
+pub use keys::{
+    KeyReport, KeyRetirement, KeyStanding, KeyState, Keys, RETIRED_KEY, Resealed, Retirement,
+    SealedAt, SealedCount, SealedKind, SealedThing,
+};
 pub use list::{Filter, ListOrder, ListQuery, Listing};
 pub use model::{
     AdminMfa, AdminMfaChange, Authority, Bearer, Canary, DeviceLane, DialogueChange,
@@ -33,7 +39,10 @@ pub use model::{
     SeedState, SeedSummary, SessionStart, Settlement, StoredProvider, StoredSeed, UserChange,
 };
 pub use outcomes::{Claim, Creation, Redeeming, Removal, Replacement, RoleWrite, Swap, UserWrite};
+pub use snapshot::{
+    CANARY, LastingStore, Loading, Rows, SnapshotError, SnapshotRows, Snapshots, TakeRow,
+};
 pub use traits::{
-    Accounts, FirstFactors, Health, IdentityProviders, Keys, MfaProviders, Pushes, Roles,
-    SecondFactors, Settings, Store, Tokens,
+    Accounts, FirstFactors, Health, IdentityProviders, MfaProviders, Pushes, Roles, SecondFactors,
+    Settings, Store, Tokens,
 };

@@ -7,10 +7,10 @@ use vestibule_engine::{
 };
 
 use crate::{
-    AdminMfa, AdminMfaChange, Authority, Bearer, Canary, Claim, Creation, FactorReset, Finish,
-    Holdings, ListQuery, Listing, NewUser, PasswordFailure, PasswordHash, PasswordStanding,
-    ProposedSeed, PushStart, Redeeming, Redemption, Removal, Replacement, RoleWrite, SeedSummary,
-    SessionStart, Settlement, StoreError, StoredProvider, Swap, Trail, UserChange, UserWrite,
+    AdminMfa, AdminMfaChange, Authority, Bearer, Claim, Creation, FactorReset, Finish, Holdings,
+    ListQuery, Listing, NewUser, PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed,
+    PushStart, Redeeming, Redemption, Removal, Replacement, RoleWrite, SeedSummary, SessionStart,
+    Settlement, StoreError, StoredProvider, Swap, Trail, UserChange, UserWrite,
 };
 
 /// Everything that the service asks.
@@ -20,7 +20,7 @@ pub trait Store:
     + FirstFactors
     + Health
     + IdentityProviders
-    + Keys
+    + crate::Keys
     + MfaProviders
     + Pushes
     + Roles
@@ -36,7 +36,7 @@ impl<T> Store for T where
         + FirstFactors
         + Health
         + IdentityProviders
-        + Keys
+        + crate::Keys
         + MfaProviders
         + Pushes
         + Roles
@@ -356,13 +356,6 @@ pub trait Settings: Send + Sync {
         change: &AdminMfaChange,
         trail: Trail<'_>,
     ) -> Result<Option<AdminMfa>, StoreError>;
-}
-
-/// What shows that the master key is the right one.
-#[async_trait]
-pub trait Keys: Send + Sync {
-    /// Stores the canary if there is none yet; the one that is there now.
-    async fn canary(&self, new: &Canary) -> Result<Canary, StoreError>;
 }
 
 /// Whether the store works.

@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -224,6 +224,18 @@ impl Site {
         )
     }
 
+    /// Begins an operator's command.
+    pub fn begin(&self, arguments: &[&str]) -> Operation {
+        let mut command = self.command(&self.binary, arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = self.spawn(command);
+        let stderr = process.stderr.take().expect("a pipe");
+        Operation {
+            stderr: BufReader::new(stderr),
+            process,
+        }
+    }
+
     /// Everything that any process of the site has logged.
     pub fn logs(&self) -> String {
         let count = *self.started.lock().unwrap_or_else(PoisonError::into_inner);
@@ -293,6 +305,41 @@ impl Drop for Site {
     }
 }
 
+/// An operator's command under way.
+pub struct Operation {
+    process: Child,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Operation {
+    /// Waits until it has said a line that holds this.
+    pub fn wait_until_said(&mut self, words: &str) {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            let read = self.stderr.read_line(&mut line).expect("a line");
+            assert!(read > 0, "it ended without having said {words:?}");
+        }
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Waits for the end; how it ended.
+    pub fn wait(self) -> ExitStatus {
+        let Self { process, stderr } = self;
+        // What it still says must have somewhere to go.
+        let reading = std::thread::spawn(move || stderr.lines().count());
+        let output = process.wait_with_output().expect("an exit status");
+        let _ = reading.join();
+        output.status
+    }
+}
+
 /// A running server. It is killed when it is dropped.
 pub struct Server {
     client: Client,
@@ -324,8 +371,22 @@ impl Server {
 
     /// SIGTERM.
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// SIGSTOP: it does nothing until it is told to go on.
+    pub fn stop(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
         let pid = self.pid().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        let sent = Command::new("kill").args([signal, &pid]).status();
         assert!(sent.expect("kill runs").success(), "the signal is sent");
     }
 

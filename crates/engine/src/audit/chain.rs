@@ -11,7 +11,10 @@ use crate::Secret;
 pub type Mac = [u8; 32];
 
 /// The key of the trail. Who has it can forge; who has only the database cannot.
-pub struct AuditKey(Secret<[u8; 32]>);
+pub struct AuditKey {
+    id: Uuid,
+    key: Secret<[u8; 32]>,
+}
 
 impl std::fmt::Debug for AuditKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -20,15 +23,31 @@ impl std::fmt::Debug for AuditKey {
 }
 
 impl AuditKey {
-    /// The key that belongs to a master key.
-    pub fn of_master_key(master: &Secret<[u8; 32]>) -> Self {
+    /// The key that belongs to a master key, which has this id.
+    pub fn of_master_key(id: Uuid, master: &Secret<[u8; 32]>) -> Self {
         let code = keyed(master.expose()).chain_update(b"vestibule audit key v1\0");
-        Self(Secret::new(code.finalize().into_bytes().into()))
+        Self::restore(id, code.finalize().into_bytes().into())
+    }
+
+    /// The key as it was kept after its master key had gone.
+    pub const fn restore(id: Uuid, octets: [u8; 32]) -> Self {
+        let key = Secret::new(octets);
+        Self { id, key }
+    }
+
+    /// The id of the master key.
+    pub const fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The octets, to be sealed before the master key goes.
+    pub fn expose(&self) -> &[u8; 32] {
+        self.key.expose()
     }
 
     /// The code over a row.
     pub fn mac(&self, entry: &Entry) -> Mac {
-        let code = keyed(self.0.expose())
+        let code = keyed(self.key.expose())
             .chain_update(b"vestibule audit row v1\0")
             .chain_update(entry.canonical());
         code.finalize().into_bytes().into()
@@ -42,7 +61,7 @@ impl AuditKey {
 
     /// Begins a seal.
     pub fn seal(&self, draft: SealDraft) -> Sealing {
-        let mut code = keyed(self.0.expose());
+        let mut code = keyed(self.key.expose());
         code.update(b"vestibule audit seal v1\0");
         code.update(&draft.previous);
         code.update(&draft.number.to_be_bytes());
@@ -52,6 +71,7 @@ impl AuditKey {
         code.update(&draft.total_before.to_be_bytes());
         code.update(&draft.at.to_be_bytes());
         Sealing {
+            key: self.id,
             draft,
             code,
             count: 0,
@@ -90,6 +110,7 @@ pub struct SealDraft {
 /// A seal in the making.
 #[derive(Clone, Debug)]
 pub struct Sealing {
+    key: Uuid,
     draft: SealDraft,
     code: Hmac<Sha256>,
     count: u64,
@@ -105,9 +126,15 @@ impl Sealing {
 
     /// The seal over the rows that were taken.
     pub fn finish(self) -> Seal {
-        let Self { draft, code, count } = self;
+        let Self {
+            key,
+            draft,
+            code,
+            count,
+        } = self;
         let code = code.chain_update(count.to_be_bytes());
         Seal {
+            key,
             number: draft.number,
             chain: draft.chain,
             after: draft.after,
@@ -124,6 +151,8 @@ impl Sealing {
 /// A seal over the rows of one chain that were new.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Seal {
+    /// Of which master key the key is that it was made with.
+    pub key: Uuid,
     /// One more than the seal before, over all chains, from 1.
     pub number: u64,
     /// Whose rows.

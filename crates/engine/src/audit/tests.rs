@@ -4,7 +4,12 @@ use super::*;
 use crate::Secret;
 
 fn key() -> AuditKey {
-    AuditKey::of_master_key(&Secret::new([7; 32]))
+    key_of(7)
+}
+
+/// The key of the n-th master key.
+fn key_of(n: u8) -> AuditKey {
+    AuditKey::of_master_key(Uuid::from_u128(n.into()), &Secret::new([n; 32]))
 }
 
 fn entry(n: u128) -> Entry {
@@ -54,8 +59,11 @@ fn trail() -> Trail {
 }
 
 fn findings(trail: &Trail) -> Vec<(What, String)> {
-    let key = key();
-    let mut verifier = Verifier::new(&key);
+    findings_with(trail, AuditKeys::default().with(key(), None))
+}
+
+fn findings_with(trail: &Trail, keys: AuditKeys) -> Vec<(What, String)> {
+    let mut verifier = Verifier::new(keys);
     let mut findings = Vec::new();
     for (seal, rows) in trail {
         findings.extend(verifier.seal(seal.clone()));
@@ -135,7 +143,7 @@ fn removals_insertions_and_exchanges_are_found() {
 
 #[test]
 fn another_key_gives_other_codes() {
-    let other = AuditKey::of_master_key(&Secret::new([8; 32]));
+    let other = key_of(8);
     assert_ne!(other.mac(&entry(1)), key().mac(&entry(1)));
     let draft = || Seal::next(None, Uuid::nil(), (0, 0), 0);
     assert_ne!(
@@ -143,6 +151,87 @@ fn another_key_gives_other_codes() {
         key().seal(draft()).finish().hash
     );
     assert_eq!(format!("{:?}", key()), "AuditKey(…)");
+}
+
+/// A trail whose first two seals and their rows are of one key, and the others of the next.
+fn rotated() -> Trail {
+    let (mut rotated, mut previous) = (Trail::new(), None);
+    for (n, (seal, mut rows)) in trail().into_iter().enumerate() {
+        let key = key_of(if n < 2 { 7 } else { 8 });
+        let range = (seal.after, seal.last);
+        let mut sealing = key.seal(Seal::next(previous.as_ref(), seal.chain, range, 9));
+        for row in &mut rows {
+            row.signed = key.sign(row.signed.entry.clone());
+            sealing.row(row.number, &row.signed.mac);
+        }
+        let seal = sealing.finish();
+        previous = Some(seal.clone());
+        rotated.push((seal, rows));
+    }
+    rotated
+}
+
+/// Both keys; the first was retired after that seal and at that time.
+fn both_keys(last_seal: u64, at: i64) -> AuditKeys {
+    AuditKeys::default()
+        .with(key_of(8), None)
+        .with(key_of(7), Some(Retired { last_seal, at }))
+}
+
+#[test]
+fn a_trail_of_several_keys_is_whole() {
+    assert_eq!(findings_with(&rotated(), both_keys(2, 9)), []);
+    let unknown = |seal: &str| (What::KeyUnknown, seal.to_owned());
+    let found = findings_with(&rotated(), both_keys(1, 9));
+    assert_eq!(found, [unknown("seal 2")]);
+    let only_new = AuditKeys::default().with(key_of(8), None);
+    let found = findings_with(&rotated(), only_new);
+    for seal in ["seal 1", "seal 2"] {
+        assert!(found.contains(&unknown(seal)), "{found:?}");
+    }
+}
+
+#[test]
+fn a_key_that_comes_into_use_is_learned() {
+    let mut verifier = Verifier::new(AuditKeys::default().with(key_of(7), None));
+    for (seal, rows) in rotated() {
+        if !verifier.knows(seal.key) {
+            verifier.learn(key_of(8));
+        }
+        assert_eq!(verifier.seal(seal), []);
+        assert!(rows.iter().all(|row| verifier.row(row).is_none()));
+        assert_eq!(verifier.end_of_seal(), None);
+    }
+}
+
+/// Whoever has a key that was retired, and writes to the database.
+#[test]
+fn a_retired_key_forges_nothing() {
+    let keys = || both_keys(2, 9);
+    let mut trail = rotated();
+    trail[1].1[0].signed = key_of(7).sign(entry(99));
+    let (seal, rows) = &mut trail[1];
+    let mut sealing = key_of(7).seal(seal.draft());
+    for row in &*rows {
+        sealing.row(row.number, &row.signed.mac);
+    }
+    *seal = sealing.finish();
+    let altered = (What::SealAltered, "seal 3".to_owned());
+    assert_eq!(findings_with(&trail, keys()), [altered]);
+
+    let mut trail = rotated();
+    trail[3].1[0].signed = key_of(7).sign(entry(99));
+    let moved = (What::RowsMoved, "seal 4".to_owned());
+    assert_eq!(findings_with(&trail, keys()), [moved]);
+    // Long after the key was retired its code is that of nobody.
+    let long_ago = both_keys(2, 9 - 11 * 60 * 1_000_000);
+    let row = (What::RowAltered, format!("row {}", Uuid::from_u128(99)));
+    assert!(findings_with(&trail, long_ago).contains(&row));
+
+    let mut trail = rotated();
+    trail[3].0.key = Uuid::from_u128(7);
+    let unknown = (What::KeyUnknown, "seal 4".to_owned());
+    assert!(findings_with(&trail, keys()).contains(&unknown));
 }
 
 #[test]

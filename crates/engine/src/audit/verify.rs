@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::{AuditKey, Mac, Seal, Sealing, Written};
+use crate::Timestamp;
 
 /// Something that is not as it was written.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,6 +37,8 @@ pub enum What {
     SealsRemoved,
     /// A seal does not begin where the one before it in its chain ended.
     Gap,
+    /// A seal was made with a key that is not known, or was retired before.
+    KeyUnknown,
 }
 
 impl fmt::Display for What {
@@ -46,14 +50,62 @@ impl fmt::Display for What {
             Self::RowsMoved => "covers rows that were exchanged, or was altered",
             Self::SealsRemoved => "follows seals that were removed",
             Self::Gap => "does not begin where the one before it in its chain ended",
+            Self::KeyUnknown => {
+                "was made with a master key that is neither here nor was retired later"
+            }
+        })
+    }
+}
+
+/// For how long after a key was retired a row that was signed with it may be under a seal: rows
+/// under way wait for a seal, and clocks of several machines differ.
+const GRACE: Duration = Duration::from_mins(10);
+
+/// The keys that a trail was written with.
+#[derive(Debug, Default)]
+pub struct AuditKeys(Vec<(AuditKey, Option<Retired>)>);
+
+/// Until where a key that was retired can have been used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Retired {
+    /// The last seal that there was. Those that follow were not made with the key.
+    pub last_seal: u64,
+    /// When, in microseconds since the Unix epoch.
+    pub at: i64,
+}
+
+impl AuditKeys {
+    /// One more key, and when it was retired, if it was.
+    pub fn with(mut self, key: AuditKey, retired: Option<Retired>) -> Self {
+        self.0.push((key, retired));
+        self
+    }
+
+    /// The key that a seal can have been made with.
+    fn of_seal(&self, seal: &Seal) -> Option<&AuditKey> {
+        let mut keys = self.0.iter();
+        let (key, retired) = keys.find(|(key, _)| key.id() == seal.key)?;
+        let is_later = retired.is_some_and(|retired| seal.number > retired.last_seal);
+        (!is_later).then_some(key)
+    }
+
+    /// Whether a row that lies under a seal of that time has the code that its values should have.
+    fn know(&self, row: &Written, sealed_at: i64) -> bool {
+        let can_have_signed = |retired: &Option<Retired>| {
+            retired.is_none_or(|retired| {
+                sealed_at <= Timestamp::from_micros(retired.at).after(GRACE).as_micros()
+            })
+        };
+        self.0.iter().any(|(key, retired)| {
+            can_have_signed(retired) && key.mac(&row.signed.entry) == row.signed.mac
         })
     }
 }
 
 /// Recomputes a trail: seals in the order of their numbers, and after each its rows.
 #[derive(Debug)]
-pub struct Verifier<'k> {
-    key: &'k AuditKey,
+pub struct Verifier {
+    keys: AuditKeys,
     last: Option<Seal>,
     ends: BTreeMap<Uuid, u64>,
     /// After a gap in the seals it is not known where chains ended.
@@ -65,22 +117,33 @@ pub struct Verifier<'k> {
 #[derive(Debug)]
 struct Current {
     seal: Seal,
-    sealing: Sealing,
+    /// None when it is not known with which key the seal can have been made.
+    sealing: Option<Sealing>,
     count: u64,
     altered: bool,
 }
 
-impl<'k> Verifier<'k> {
+impl Verifier {
     /// Begins with the first seal.
-    pub const fn new(key: &'k AuditKey) -> Self {
+    pub const fn new(keys: AuditKeys) -> Self {
         Self {
-            key,
+            keys,
             last: None,
             ends: BTreeMap::new(),
             lost: false,
             current: None,
             rows: 0,
         }
+    }
+
+    /// Whether the key of this master key is known.
+    pub fn knows(&self, key: Uuid) -> bool {
+        self.keys.0.iter().any(|(known, _)| known.id() == key)
+    }
+
+    /// Takes a key that has come into use since the beginning.
+    pub fn learn(&mut self, key: AuditKey) {
+        self.keys.0.push((key, None));
     }
 
     /// The last seal that was looked at.
@@ -117,8 +180,12 @@ impl<'k> Verifier<'k> {
             findings.push(of_seal(&seal, What::Gap));
         }
         self.ends.insert(seal.chain, seal.last);
+        let key = self.keys.of_seal(&seal);
+        if key.is_none() {
+            findings.push(of_seal(&seal, What::KeyUnknown));
+        }
         self.current = Some(Current {
-            sealing: self.key.seal(seal.draft()),
+            sealing: key.map(|key| key.seal(seal.draft())),
             seal: seal.clone(),
             count: 0,
             altered: false,
@@ -130,10 +197,13 @@ impl<'k> Verifier<'k> {
     /// Takes a row, under the seal or younger than all seals.
     pub fn row(&mut self, row: &Written) -> Option<Finding> {
         self.rows += 1;
-        let altered = self.key.mac(&row.signed.entry) != row.signed.mac;
+        let at = self.current.as_ref().map(|current| current.seal.at);
+        let altered = !self.keys.know(row, at.unwrap_or(row.signed.entry.at));
         if let Some(current) = &mut self.current {
             // The code that the values should have: what was altered is then found once.
-            current.sealing.row(row.number, &row.signed.mac);
+            if let Some(sealing) = &mut current.sealing {
+                sealing.row(row.number, &row.signed.mac);
+            }
             current.count += 1;
             current.altered |= altered;
         }
@@ -152,7 +222,7 @@ impl<'k> Verifier<'k> {
             count,
             altered,
         } = self.current.take()?;
-        let hash: Mac = sealing.finish().hash;
+        let hash: Mac = sealing.map_or(seal.hash, |sealing| sealing.finish().hash);
         let what = if count < seal.count {
             What::RowsRemoved
         } else if count > seal.count {

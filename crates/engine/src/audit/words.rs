@@ -35,6 +35,9 @@ words! {
         AdministrativeRoleDeleted = "administrativeRoleDeleted",
         IdentityProviderReplaced = "identityProviderReplaced",
         AdminMfaReplaced = "adminMfaReplaced",
+        MasterKeyReplaced = "masterKeyReplaced",
+        MasterKeyRetired = "masterKeyRetired",
+        DatabaseRestored = "databaseRestored",
         AccessDenied = "accessDenied",
         TokenRefused = "tokenRefused",
     }
@@ -52,6 +55,7 @@ words! {
     ObjectKind {
         User = "user", MfaProvider = "mfaProvider", IdentityProvider = "identityProvider",
         AdminMfa = "adminMfa", AdministrativeRole = "administrativeRole",
+        MasterKey = "masterKey", Backup = "backup",
     }
 }
 

@@ -13,6 +13,8 @@ mod c_sessions;
 mod d_enrolment;
 mod e_radius;
 mod f_disclosure;
+mod g_backups;
+mod g_keys;
 mod radius_stage;
 mod routes;
 

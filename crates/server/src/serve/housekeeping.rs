@@ -1,5 +1,7 @@
-//! What is done once a minute, and the seals of the audit trail, once a second.
+//! What is done once a minute; and once a second, the seals of the audit trail and a look at the
+//! master key in use.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +46,28 @@ pub(super) async fn seal(service: Service) {
     loop {
         rounds.tick().await;
         seal_once(&service).await;
+    }
+}
+
+/// How long a server is at most behind when another master key is in use.
+const KEYS_EVERY: Duration = Duration::from_secs(1);
+
+/// Uses the master key that the database names, until the task is dropped.
+pub(super) async fn follow_keys(service: Service, address: SocketAddr) {
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy().into_owned();
+    let server = format!("{host}, {address}, process {}", std::process::id());
+    let mut rounds = interval(KEYS_EVERY);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        if let Err(error) = service.refresh_keys(&server).await {
+            let error: &dyn std::error::Error = &error;
+            warn!(
+                error,
+                "It is not known which master key is in use: the next try is in a second"
+            );
+        }
     }
 }
 

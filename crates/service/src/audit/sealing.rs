@@ -92,7 +92,7 @@ impl Inner {
             let at = self.time.now().as_micros();
             let range = (chain.sealed, chain.last);
             let draft = Seal::next(last.as_ref(), chain.chain, range, at);
-            let mut sealing = self.keyring.audit().seal(draft);
+            let mut sealing = self.keyring.in_use().audit().seal(draft);
             let mut rest = RowsOf {
                 chain: chain.chain,
                 after: chain.sealed,

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use vestibule_engine::audit::{Finding, Mac, Seal, Verifier};
+use uuid::Uuid;
+use vestibule_engine::audit::{AuditKey, Finding, Mac, Seal, Verifier};
 use vestibule_store::{OpenChain, RowsOf};
 
 use crate::{Inner, Service, ServiceError};
@@ -57,7 +58,7 @@ impl Service {
         let inner = &*self.inner;
         // First, so that what is written meanwhile is not missed below.
         let all = inner.store.count_audit_rows().await?;
-        let mut verifier = Verifier::new(inner.keyring.audit());
+        let mut verifier = Verifier::new(inner.audit_keys().await?);
         let mut has_noted = noted.is_none();
         let mut chains = HashSet::new();
         loop {
@@ -74,12 +75,16 @@ impl Service {
                     after: seal.after,
                     last: seal.last,
                 };
+                inner.learn(&mut verifier, seal.key);
                 verifier.seal(seal).into_iter().for_each(&mut found);
                 inner.verify_rows(&mut verifier, rows, &mut found).await?;
                 verifier.end_of_seal().into_iter().for_each(&mut found);
             }
         }
         let sealed = verifier.rows();
+        if let Some(in_use) = inner.store.key_state().await?.in_use() {
+            inner.learn(&mut verifier, in_use);
+        }
         let open = inner.store.open_chains().await?;
         let mut young: Vec<RowsOf> = open.iter().map(|open| rest(&verifier, open)).collect();
         // A chain that is said to be sealed further than its seals are.
@@ -103,7 +108,7 @@ impl Service {
 }
 
 /// The rows of a chain that are under no seal.
-fn rest(verifier: &Verifier<'_>, open: &OpenChain) -> RowsOf {
+fn rest(verifier: &Verifier, open: &OpenChain) -> RowsOf {
     RowsOf {
         chain: open.chain,
         after: verifier.end(open.chain),
@@ -112,9 +117,18 @@ fn rest(verifier: &Verifier<'_>, open: &OpenChain) -> RowsOf {
 }
 
 impl Inner {
+    /// Another master key may have come into use since the beginning.
+    fn learn(&self, verifier: &mut Verifier, key: Uuid) {
+        if !verifier.knows(key)
+            && let Ok(key) = self.keyring.key(key)
+        {
+            verifier.learn(AuditKey::restore(key.id(), *key.audit().expose()));
+        }
+    }
+
     async fn verify_rows(
         &self,
-        verifier: &mut Verifier<'_>,
+        verifier: &mut Verifier,
         mut rows: RowsOf,
         found: &mut impl FnMut(Finding),
     ) -> Result<(), ServiceError> {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use sha2::{Digest as _, Sha256};
 use vestibule_engine::provider::{ProviderKind, RadiusSettings};
 use vestibule_engine::{MfaProvider, MfaProviderId, Secret};
-use vestibule_store::{Sealed, StoredProvider};
+use vestibule_store::{Resealed, Sealed, SealedAt, StoredProvider};
 
 use crate::{Inner, Place, ServiceError};
 
@@ -132,6 +132,43 @@ pub(super) fn seal(
         .map(|secret| seal(secret, CHALLENGE_SECRET))
         .transpose()?;
     Ok(stored)
+}
+
+/// The secrets of a provider, sealed anew for what the provider is now.
+///
+/// # Errors
+/// When one does not open.
+pub(crate) fn resealed(
+    inner: &Inner,
+    stored: &StoredProvider,
+) -> Result<Vec<Resealed>, ServiceError> {
+    let ProviderKind::Radius(settings) = &stored.provider.kind else {
+        return Ok(Vec::new());
+    };
+    let (id, detail) = (stored.provider.id, detail(settings));
+    let secrets = [
+        (
+            &stored.shared_secret,
+            SHARED_SECRET,
+            SealedAt::SharedSecret(id),
+        ),
+        (
+            &stored.challenge_secret,
+            CHALLENGE_SECRET,
+            SealedAt::ChallengeSecret(id),
+        ),
+    ];
+    let secrets = secrets
+        .into_iter()
+        .filter_map(|(old, purpose, at)| Some((old.as_ref()?, purpose, at)));
+    let resealed = secrets.map(|(old, purpose, at)| {
+        let place = place(id, purpose, &detail);
+        let secret = inner.keyring.open(old, place)?;
+        let new = inner.keyring.seal(&secret, place, &*inner.random)?;
+        let old = old.clone();
+        Ok(Resealed { at, old, new })
+    });
+    resealed.collect()
 }
 
 fn place<'a>(id: MfaProviderId, purpose: &'static str, detail: &'a [u8; 32]) -> Place<'a> {

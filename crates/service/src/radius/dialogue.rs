@@ -1,5 +1,6 @@
 //! Dialogues at rest, sealed with the partial token.
 
+use uuid::Uuid;
 use vestibule_engine::radius::{Dialogue, RadiusStanding};
 use vestibule_engine::{SessionId, UserId};
 use vestibule_store::{Bearer, Sealed};
@@ -32,8 +33,8 @@ impl Inner {
     }
 
     fn open_sealed(&self, bearer: &Bearer, sealed: &Sealed) -> Result<Dialogue, ServiceError> {
-        let place = place(bearer.token.session, bearer.user.id);
-        let place = as_place(&place);
+        let user = bearer.user.id.uuid();
+        let place = place(bearer.token.session, &user);
         Dialogue::from_bytes(&self.keyring.open(sealed, place)?)
             .ok_or_else(|| ServiceError::bug("a dialogue cannot be read", "sealed otherwise"))
     }
@@ -45,21 +46,18 @@ impl Inner {
         user: UserId,
     ) -> Result<Sealed, ServiceError> {
         let bytes = zeroize::Zeroizing::new(dialogue.to_bytes());
-        let place = place(session, user);
-        Ok(self.keyring.seal(&bytes, as_place(&place), &*self.random)?)
+        let user = user.uuid();
+        let place = place(session, &user);
+        Ok(self.keyring.seal(&bytes, place, &*self.random)?)
     }
 }
 
 /// Where a dialogue lies: with the token of this session and this user, and no other.
-fn place(session: SessionId, user: UserId) -> (SessionId, uuid::Uuid) {
-    (session, user.uuid())
-}
-
-fn as_place(place: &(SessionId, uuid::Uuid)) -> Place<'_> {
+pub(crate) fn place(session: SessionId, user: &Uuid) -> Place<'_> {
     Place {
         table: "tokens",
-        row: place.0.uuid(),
+        row: session.uuid(),
         purpose: "radius dialogue",
-        detail: place.1.as_bytes(),
+        detail: user.as_bytes(),
     }
 }

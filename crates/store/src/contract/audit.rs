@@ -39,7 +39,7 @@ pub(super) fn row(n: u32) -> Signed {
         .by("Ünïcode 'quoted\" \\ 日本")
         .to(ObjectKind::User, Some("id"), Some(&format!("Object-{n}")))
         .with(Detail::Step, n);
-    let key = AuditKey::of_master_key(&Secret::new([7; 32]));
+    let key = AuditKey::of_master_key(Uuid::from_u128(7), &Secret::new([7; 32]));
     key.sign(if n.is_multiple_of(3) {
         entry.because("a reason")
     } else {
@@ -396,7 +396,8 @@ async fn draft(store: &Shared, open: &OpenChain) -> Seal {
     };
     let last = store.last_seal().await.unwrap();
     let draft = Seal::next(last.as_ref(), open.chain, (open.sealed, open.last), 1);
-    let mut sealing = AuditKey::of_master_key(&Secret::new([7; 32])).seal(draft);
+    let mut sealing =
+        AuditKey::of_master_key(Uuid::from_u128(7), &Secret::new([7; 32])).seal(draft);
     for row in store.audit_rows(of, 1_000).await.unwrap() {
         sealing.row(row.number, &row.signed.mac);
     }

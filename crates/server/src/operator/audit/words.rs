@@ -65,6 +65,9 @@ const fn in_words(event: Event) -> &'static str {
         Event::AdministrativeRoleDeleted => "deleting an administrative role",
         Event::IdentityProviderReplaced => "changing the identity provider",
         Event::AdminMfaReplaced => "changing the settings of the second factor",
+        Event::MasterKeyReplaced => "another master key seals from now on",
+        Event::MasterKeyRetired => "retiring a master key",
+        Event::DatabaseRestored => "restoring the database from a backup",
         Event::AccessDenied => "an administrator was denied something",
         Event::TokenRefused => "a token was refused",
     }

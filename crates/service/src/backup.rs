@@ -1,0 +1,65 @@
+//! What a backup has of the master key: proof that it was made with it, and is as it was made.
+
+use uuid::Uuid;
+use vestibule_engine::audit::{Event, OPERATOR, ObjectKind, Outcome};
+use vestibule_store::{Canary, Sealed};
+
+use crate::bootstrap::CANARY_PLACE;
+use crate::{ClientAddress, Keyring, Origin, Place, SealError, Service, ServiceError};
+
+/// What a digest is vouched for as.
+const fn backup_place(digest: &[u8; 32]) -> Place<'_> {
+    Place {
+        table: "backup",
+        row: Uuid::nil(),
+        purpose: "digest",
+        detail: digest,
+    }
+}
+
+impl Service {
+    /// Vouches for the digest of a backup, with the key in use.
+    ///
+    /// # Errors
+    /// When that is not here.
+    pub fn vouch(&self, digest: &[u8; 32]) -> Result<Sealed, SealError> {
+        let inner = &*self.inner;
+        inner
+            .keyring
+            .seal(&[], backup_place(digest), &*inner.random)
+    }
+
+    /// Writes down that the database was restored, from a backup that was made then.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    pub async fn record_restored(&self, made: &str) -> Result<(), ServiceError> {
+        let origin = Origin {
+            request: self.random_uuid(),
+            address: ClientAddress::Local,
+        };
+        let entry = self
+            .inner
+            .entry(origin, Event::DatabaseRestored, Outcome::Success);
+        let entry = entry.by(OPERATOR).to(ObjectKind::Backup, None, Some(made));
+        self.inner.record(entry).await
+    }
+}
+
+impl Keyring {
+    /// Whether a key that is here has vouched for this digest of a backup.
+    ///
+    /// # Errors
+    /// It has not, or it is a key that is not here.
+    pub fn check_voucher(&self, digest: &[u8; 32], voucher: &Sealed) -> Result<(), SealError> {
+        self.open(voucher, backup_place(digest)).map(drop)
+    }
+
+    /// Whether the keys that are here are those of the database with this canary.
+    ///
+    /// # Errors
+    /// They are not.
+    pub fn check_canary(&self, canary: &Canary) -> Result<(), SealError> {
+        self.open(canary, CANARY_PLACE).map(drop)
+    }
+}

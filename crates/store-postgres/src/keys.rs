@@ -1,0 +1,324 @@
+//! Master keys, and what they have sealed.
+
+use async_trait::async_trait;
+use sqlx::{query, query_as, query_scalar};
+use uuid::Uuid;
+use vestibule_store::{
+    Canary, KeyReport, KeyRetirement, KeyState, Keys, Resealed, Retirement, Sealed, SealedAt,
+    SealedCount, SealedKind, SealedThing, StoreError, StoredProvider, Swap, Trail,
+};
+use vestibule_store_sql::{
+    CountRow, KEY_REPORTS, KEY_STATE, KeyRow, ReportRow, SEALED_COUNTS, SealedAuditKeyRow,
+    SealedDialogueRow, SealedSeedRow, StoredProviderRow, integer, key_state, octets_after,
+    stored_provider_columns, uuid_after,
+};
+
+use crate::PostgresStore;
+use crate::audit::Note;
+use crate::error::{retrying, store_error};
+use crate::transaction::Transaction;
+
+/// Who announces a key and who begins to use one wait for each other.
+const HOLD: &str = "SELECT 1 FROM canary FOR UPDATE";
+
+/// Waits for all writes under way that bring something sealed, and holds up those that come: see
+/// `check_master_key`.
+const HOLD_ALONE: &str = "SELECT pg_advisory_xact_lock(8531321105947714866)";
+
+/// The key is neither in use nor ever was.
+const ANNOUNCE: &str = "
+    INSERT INTO master_keys (key_id, state) SELECT $1, 'next'
+    WHERE EXISTS (SELECT 1 FROM canary WHERE key_id <> $1) ON CONFLICT DO NOTHING";
+
+const REPORT: &str = "
+    INSERT INTO key_reports (server, name, key_id, has) SELECT $1, $2, $3, $4
+    WHERE EXISTS (SELECT 1 FROM master_keys WHERE key_id = $3 AND state = 'next')
+    ON CONFLICT (server) DO UPDATE SET name = $2, key_id = $3, has = $4
+        WHERE key_reports.key_id <> $3 OR key_reports.has <> $4";
+
+const SEEDS: &str = "
+    SELECT user_id, seed_id, verified, seed_key_id, seed_sealed FROM second_factors
+    WHERE user_id >= $2 AND seed_key_id IS NOT NULL AND seed_key_id <> $1
+    ORDER BY user_id LIMIT $3";
+
+const PROVIDERS: &str = concat!(
+    "SELECT ",
+    stored_provider_columns!(),
+    " FROM mfa_providers p
+      WHERE id >= $2 AND (shared_secret_key_id <> $1 OR challenge_secret_key_id <> $1)
+      ORDER BY id LIMIT $3"
+);
+
+const DIALOGUES: &str = "
+    SELECT hash, session, user_id, dialogue_key_id, dialogue_sealed FROM tokens
+    WHERE hash >= $2 AND dialogue_key_id IS NOT NULL AND dialogue_key_id <> $1
+    ORDER BY hash LIMIT $3";
+
+const AUDIT_KEYS: &str = "
+    SELECT key_id, audit_key_id, audit_sealed FROM master_keys
+    WHERE key_id >= $2 AND audit_key_id IS NOT NULL AND audit_key_id <> $1
+    ORDER BY key_id LIMIT $3";
+
+#[async_trait]
+impl Keys for PostgresStore {
+    async fn canary(&self, new: &Canary) -> Result<Canary, StoreError> {
+        let insert = "INSERT INTO canary (key_id, sealed) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        query(insert)
+            .bind(new.key_id)
+            .bind(&new.bytes)
+            .execute(&self.connections)
+            .await
+            .map_err(store_error)?;
+        let (key_id, bytes) = query_as("SELECT key_id, sealed FROM canary")
+            .fetch_one(&self.connections)
+            .await
+            .map_err(store_error)?;
+        Ok(Sealed { key_id, bytes })
+    }
+
+    async fn key_state(&self) -> Result<KeyState, StoreError> {
+        let rows: Vec<KeyRow> = query_as(KEY_STATE)
+            .fetch_all(&self.connections)
+            .await
+            .map_err(store_error)?;
+        key_state(rows)
+    }
+
+    async fn announce_key(&self, next: Uuid) -> Result<Swap, StoreError> {
+        let mut write = self.write().await?;
+        write.run(query(HOLD)).await?;
+        write
+            .run(query("DELETE FROM master_keys WHERE state = 'next'"))
+            .await?;
+        if write.run(query(ANNOUNCE).bind(next)).await? != 1 {
+            write.roll_back().await?;
+            return Ok(Swap::Moved);
+        }
+        write.run(query("DELETE FROM key_reports")).await?;
+        write.commit().await?;
+        Ok(Swap::Done)
+    }
+
+    async fn report_key(&self, report: &KeyReport) -> Result<(), StoreError> {
+        let note = query(REPORT)
+            .bind(report.server)
+            .bind(&report.name)
+            .bind(report.key)
+            .bind(report.has);
+        note.execute(&self.connections).await.map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn key_reports(&self) -> Result<Vec<KeyReport>, StoreError> {
+        let rows: Vec<ReportRow> = query_as(KEY_REPORTS)
+            .fetch_all(&self.connections)
+            .await
+            .map_err(store_error)?;
+        Ok(rows.into_iter().map(KeyReport::from).collect())
+    }
+
+    async fn begin_key(
+        &self,
+        from: Uuid,
+        canary: &Canary,
+        trail: Trail<'_>,
+    ) -> Result<Swap, StoreError> {
+        let note = self.note(trail).await?;
+        let begun = async {
+            let mut write = self.write().await?;
+            write.run(query(HOLD)).await?;
+            let announced = query("DELETE FROM master_keys WHERE key_id = $1 AND state = 'next'");
+            let begin = query(
+                "UPDATE canary SET key_id = $2, sealed = $3, paused = FALSE WHERE key_id = $1",
+            );
+            let begin = begin.bind(from).bind(canary.key_id).bind(&canary.bytes);
+            if write.run(announced.bind(canary.key_id)).await? != 1 || write.run(begin).await? != 1
+            {
+                write.roll_back().await?;
+                return Ok(Swap::Moved);
+            }
+            let replaced = query("INSERT INTO master_keys (key_id, state) VALUES ($1, 'replaced')");
+            write.run(replaced.bind(from)).await?;
+            write.run(query("DELETE FROM key_reports")).await?;
+            note.write(&mut write).await?;
+            write.commit().await?;
+            Ok(Swap::Done)
+        };
+        let begun = begun.await;
+        note.ended(begun)
+    }
+
+    async fn pause_keys(&self, paused: bool) -> Result<(), StoreError> {
+        let pause = query("UPDATE canary SET paused = $1").bind(paused);
+        pause
+            .execute(&self.connections)
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn sealed_counts(&self) -> Result<Vec<SealedCount>, StoreError> {
+        let rows: Vec<CountRow> = query_as(SEALED_COUNTS)
+            .fetch_all(&self.connections)
+            .await
+            .map_err(store_error)?;
+        let counts = rows.into_iter().map(SealedCount::try_from);
+        let mut counts = counts.collect::<Result<Vec<_>, _>>()?;
+        counts.sort();
+        Ok(counts)
+    }
+
+    async fn sealed_things(
+        &self,
+        kind: SealedKind,
+        except: Uuid,
+        after: Option<&[u8]>,
+        most: u32,
+    ) -> Result<Vec<SealedThing>, StoreError> {
+        macro_rules! rows {
+            ($row:ty, $statement:expr, $from:expr) => {{
+                let rows = query_as($statement)
+                    .bind(except)
+                    .bind($from)
+                    .bind(i64::from(most));
+                let rows: Vec<$row> = rows
+                    .fetch_all(&self.connections)
+                    .await
+                    .map_err(store_error)?;
+                rows.into_iter()
+            }};
+        }
+        match kind {
+            SealedKind::Seeds => {
+                let rows = rows!(SealedSeedRow, SEEDS, uuid_after(after));
+                Ok(rows.map(SealedThing::from).collect())
+            }
+            SealedKind::RadiusSecrets => {
+                let rows = rows!(StoredProviderRow, PROVIDERS, uuid_after(after));
+                let stored = rows.map(|row| Ok(Box::new(StoredProvider::try_from(row)?)));
+                stored.map(|it| it.map(SealedThing::Provider)).collect()
+            }
+            SealedKind::Dialogues => {
+                let rows = rows!(SealedDialogueRow, DIALOGUES, octets_after(after));
+                rows.map(SealedThing::try_from).collect()
+            }
+            SealedKind::AuditKeys => {
+                let rows = rows!(SealedAuditKeyRow, AUDIT_KEYS, uuid_after(after));
+                Ok(rows.map(SealedThing::from).collect())
+            }
+        }
+    }
+
+    async fn reseal(&self, secrets: &[Resealed]) -> Result<u64, StoreError> {
+        retrying(|| self.try_reseal(secrets)).await
+    }
+
+    async fn retire_key(
+        &self,
+        retirement: &KeyRetirement,
+        trail: Trail<'_>,
+    ) -> Result<Retirement, StoreError> {
+        let note = self.note(trail).await?;
+        let retired = retrying(|| self.try_retire(retirement, &note)).await;
+        note.ended(retired)
+    }
+}
+
+impl PostgresStore {
+    async fn try_reseal(&self, secrets: &[Resealed]) -> Result<u64, StoreError> {
+        let mut write = self.write().await?;
+        let mut count = 0;
+        for secret in secrets {
+            count += reseal(&mut write, secret).await?;
+        }
+        write.commit().await?;
+        Ok(count)
+    }
+
+    async fn try_retire(
+        &self,
+        retirement: &KeyRetirement,
+        note: &Note,
+    ) -> Result<Retirement, StoreError> {
+        let mut write = self.write().await?;
+        write.run(query(HOLD_ALONE)).await?;
+        let rows: Vec<CountRow> = query_as(SEALED_COUNTS)
+            .fetch_all(write.on())
+            .await
+            .map_err(store_error)?;
+        let mut needed = 0;
+        for row in rows {
+            let count = SealedCount::try_from(row)?;
+            if count.key == retirement.key {
+                needed += count.count;
+            }
+        }
+        if needed > 0 {
+            write.roll_back().await?;
+            return Ok(Retirement::Needed(needed));
+        }
+        let later = "SELECT EXISTS (SELECT 1 FROM audit_seals WHERE number > $1 AND key_id = $2)";
+        let later: bool = query_scalar(later)
+            .bind(integer(retirement.last_seal)?)
+            .bind(retirement.key)
+            .fetch_one(write.on())
+            .await
+            .map_err(store_error)?;
+        let retire = "
+            UPDATE master_keys SET state = 'retired', audit_key_id = $2, audit_sealed = $3
+            WHERE key_id = $1 AND state = 'replaced'";
+        let retire = query(retire)
+            .bind(retirement.key)
+            .bind(retirement.audit.key_id)
+            .bind(&retirement.audit.bytes);
+        if later || write.run(retire).await? != 1 {
+            write.roll_back().await?;
+            return Ok(Retirement::Moved);
+        }
+        note.write(&mut write).await?;
+        write.commit().await?;
+        Ok(Retirement::Done)
+    }
+}
+
+async fn reseal(write: &mut Transaction, secret: &Resealed) -> Result<u64, StoreError> {
+    let (old, new) = (&secret.old, &secret.new);
+    macro_rules! swap {
+        ($statement:literal, $id:expr) => {
+            query($statement)
+                .bind($id)
+                .bind(old.key_id)
+                .bind(&old.bytes)
+                .bind(new.key_id)
+                .bind(&new.bytes)
+        };
+    }
+    let swap = match secret.at {
+        SealedAt::Seed(user) => swap!(
+            "UPDATE second_factors SET seed_key_id = $4, seed_sealed = $5
+             WHERE user_id = $1 AND seed_key_id = $2 AND seed_sealed = $3",
+            user.uuid()
+        ),
+        SealedAt::SharedSecret(provider) => swap!(
+            "UPDATE mfa_providers SET shared_secret_key_id = $4, shared_secret_sealed = $5
+             WHERE id = $1 AND shared_secret_key_id = $2 AND shared_secret_sealed = $3",
+            provider.uuid()
+        ),
+        SealedAt::ChallengeSecret(provider) => swap!(
+            "UPDATE mfa_providers SET challenge_secret_key_id = $4, challenge_secret_sealed = $5
+             WHERE id = $1 AND challenge_secret_key_id = $2 AND challenge_secret_sealed = $3",
+            provider.uuid()
+        ),
+        SealedAt::Dialogue(token) => swap!(
+            "UPDATE tokens SET dialogue_key_id = $4, dialogue_sealed = $5
+             WHERE hash = $1 AND dialogue_key_id = $2 AND dialogue_sealed = $3",
+            token.as_bytes().to_vec()
+        ),
+        SealedAt::AuditKey(key) => swap!(
+            "UPDATE master_keys SET audit_key_id = $4, audit_sealed = $5
+             WHERE key_id = $1 AND audit_key_id = $2 AND audit_sealed = $3",
+            key
+        ),
+    };
+    write.run(swap).await
+}
