@@ -6,6 +6,7 @@ mod housekeeping;
 mod http;
 mod initial_password;
 mod listener;
+mod measures;
 mod peer;
 mod places;
 mod requests;
@@ -21,7 +22,7 @@ use axum_server::Handle;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tracing::{debug, info, warn};
 use vestibule_engine::Timestamp;
-use vestibule_http::{Readiness, Site, TrustedProxies};
+use vestibule_http::{Readiness, Site, Traces, TrustedProxies};
 use vestibule_service::{Clock, Keyring, OpenError, Parts, Policy, Random, Service};
 use vestibule_store::{Store, StoreError};
 
@@ -36,6 +37,7 @@ pub(crate) use initial_password::{Gone, forget as forget_initial_password};
 
 use initial_password::InitialPassword;
 use listener::Listener;
+use measures::Measured;
 use requests::UnnamedProxy;
 use stop::Signals;
 
@@ -102,11 +104,22 @@ pub async fn run(
         tls,
         listener,
         address,
+        measures,
+        since,
     } = started;
 
     let readiness = Readiness::default();
     let router = router(&config, service.clone(), readiness.clone());
     let server = Handle::new();
+    let showing = Handle::new();
+    let watched = Measured {
+        service: service.clone(),
+        readiness: readiness.clone(),
+        server: server.clone(),
+        started: since,
+    };
+    let measures =
+        measures.map(|port| tokio::spawn(measures::show(port, watched, showing.clone())));
     let stopping = {
         let service = service.clone();
         async move { service.stop_waiting().await }
@@ -117,6 +130,11 @@ pub async fn run(
     announce(&config, address, tls.as_ref())?;
     let outcome = http::serve(listener, router, UnnamedProxy::watch(&config), tls, server).await;
 
+    // Whoever looks on can do so until the last request has ended.
+    showing.shutdown();
+    if let Some(measures) = measures {
+        measures.abort();
+    }
     house.abort();
     sealing.abort();
     housekeeping::seal_once(&service).await;
@@ -135,6 +153,9 @@ struct Started {
     tls: Option<ServerTls>,
     listener: Listener,
     address: SocketAddr,
+    /// The port of the measures.
+    measures: Option<Listener>,
+    since: Timestamp,
 }
 
 async fn start(
@@ -161,6 +182,13 @@ async fn start(
     let address = listener
         .address()
         .map_err(RunError::io("the port is not known"))?;
+    let measures = match config.metrics_listen {
+        None => None,
+        Some(address) => {
+            let port = measures::listen(address).await;
+            Some(port.map_err(RunError::io(format!("cannot listen on {address}")))?)
+        }
+    };
     Ok(Started {
         store,
         service,
@@ -168,6 +196,8 @@ async fn start(
         tls,
         listener,
         address,
+        measures,
+        since: now,
     })
 }
 
@@ -230,7 +260,13 @@ pub(crate) fn policy(config: &Config) -> Policy {
 fn router(config: &Config, service: Service, readiness: Readiness) -> Router {
     let networks = config.trusted_proxies.clone();
     let trusted = TrustedProxies::new(move |address| networks.iter().any(|n| n.contains(address)));
-    vestibule_http::router(service, site(&config.login), trusted, readiness)
+    vestibule_http::router(
+        service,
+        site(&config.login),
+        trusted,
+        readiness,
+        Traces::none(),
+    )
 }
 
 fn site(login: &Login) -> Site {

@@ -10,11 +10,13 @@ use vestibule_engine::role::SYSTEM_ADMINISTRATION;
 use vestibule_engine::user::{ADMIN, BUILTIN_TAG};
 use vestibule_engine::{FieldErrors, Secret, User, UserName};
 use vestibule_radius::udp;
-use vestibule_store::{AdminMfaChange, StoreError};
+use vestibule_store::{AdminMfaChange, Store, StoreError};
 
 use crate::clock::TimeKeeper;
 use crate::known::KnownProviders;
 use crate::limiter::Limiter;
+use crate::metered::Metered;
+use crate::metrics::Metrics;
 use crate::radius::{RadiusRandom, WaitingPushes};
 use crate::{
     ClientAddress, Conflict, Hasher, Inner, Origin, Parts, Place, SealError, Service, ServiceError,
@@ -64,6 +66,8 @@ impl Service {
             keyring,
             policy,
         } = parts;
+        let metrics = Arc::new(Metrics::new());
+        let store: Arc<dyn Store> = Arc::new(Metered::new(store, Arc::clone(&metrics)));
         let fresh = keyring
             .seal(CANARY, CANARY_PLACE, &*random)
             .map_err(OpenError::WrongKey)?;
@@ -78,6 +82,7 @@ impl Service {
                 known: KnownProviders::default(),
                 pushes: WaitingPushes::default(),
                 strangers: crate::audit::Strangers::default(),
+                metrics,
                 store,
                 time: TimeKeeper::new(clock),
                 random,

@@ -20,6 +20,8 @@ mod keyring;
 mod known;
 mod labels;
 mod limiter;
+mod metered;
+mod metrics;
 mod number;
 mod providers;
 mod radius;
@@ -46,6 +48,7 @@ pub use identity_providers::{
 pub use initialize::{Initialized, Started};
 pub use keyring::{Keyring, Place, SealError};
 pub use limiter::site_of;
+pub use metrics::{Metrics, new_registry};
 pub use providers::{MfaProviderDraft, MfaProviderTest};
 pub use radius::SecondFactorAnswer;
 pub use random::{OsRandom, Random};
@@ -75,6 +78,10 @@ use clock::TimeKeeper;
 use known::KnownProviders;
 use limiter::Limiter;
 use radius::WaitingPushes;
+
+/// The target of spans that are for traces, and too many for a log. None holds a name, a secret or
+/// anything that somebody sent.
+pub const TRACE: &str = "vestibule::trace";
 
 /// What an operator may set.
 #[derive(Clone, Debug)]
@@ -139,6 +146,7 @@ struct Inner {
     known: KnownProviders,
     pushes: WaitingPushes,
     strangers: audit::Strangers,
+    metrics: Arc<Metrics>,
 }
 
 /// Where a request comes from.

@@ -42,7 +42,7 @@ use sqlx::query::Query;
 use sqlx::{Connection as _, Postgres, query_scalar};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
-use vestibule_store::{Health, Numbers, StoreError, Swap};
+use vestibule_store::{Health, Numbers, Pool, StoreError, Swap};
 
 use crate::connections::Connections;
 use crate::error::store_error;
@@ -161,6 +161,10 @@ impl Health for PostgresStore {
 
     async fn tidy(&self) -> Result<(), StoreError> {
         self.count_places().await
+    }
+
+    fn pool(&self) -> Option<Pool> {
+        Some(self.connections.count())
     }
 
     async fn close(&self) {

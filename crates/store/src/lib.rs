@@ -32,7 +32,9 @@ pub use model::{
     PasswordStanding, ProposedSeed, ProviderVersion, PushStart, Redemption, Sealed, SecondFactor,
     SeedState, SeedSummary, SessionStart, Settlement, StoredProvider, StoredSeed, UserChange,
 };
-pub use outcomes::{Claim, Creation, Redeeming, Removal, Replacement, RoleWrite, Swap, UserWrite};
+pub use outcomes::{
+    Claim, Creation, Pool, Redeeming, Removal, Replacement, RoleWrite, Swap, UserWrite,
+};
 pub use traits::{
     Accounts, FirstFactors, Health, IdentityProviders, Keys, MfaProviders, Pushes, Roles,
     SecondFactors, Settings, Store, Tokens,
