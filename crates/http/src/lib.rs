@@ -28,7 +28,7 @@ pub use client::TrustedProxies;
 pub use convert::audit_event;
 pub use document::document;
 pub use health::Readiness;
-pub use request::RequestId;
+pub use request::{REQUEST_TARGET, RequestId};
 pub use traces::{Joined, Traces};
 
 use std::sync::Arc;

@@ -27,6 +27,9 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Of W3C Trace Context, level 2.
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
+/// The target of the spans of requests.
+pub const REQUEST_TARGET: &str = "vestibule_http::request";
+
 /// The id of a request: in its log lines, and in the `X-Request-Id` header of its answer.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestId(pub Uuid);
@@ -62,6 +65,7 @@ pub(crate) fn envelope(
     let matched_path = request.extensions().get::<MatchedPath>().cloned();
     let matched = matched_path.as_ref().map_or("", MatchedPath::as_str);
     let span = info_span!(
+        target: REQUEST_TARGET,
         "request",
         request.id = %id.0,
         client.address = %address,
@@ -128,12 +132,12 @@ fn finish(
 ) -> Response {
     let status = response.status().as_u16();
     watch.answered(status);
-    Span::current().record("http.status", status);
     debug!(http.status = status, "Answered");
     let headers = response.headers_mut();
     // Answers hold tokens and names: nobody on the way may keep them.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(joined) = joined {
+        Span::current().record("http.status", status);
         headers.insert(TRACERESPONSE, joined.response);
     }
     if let Ok(value) = HeaderValue::from_str(&id.0.to_string()) {

@@ -28,6 +28,7 @@ use vestibule_store::{Store, StoreError};
 
 use crate::config::{AccountType, CollectiveType, Config, Login, Transport};
 use crate::key::{self, KeyError};
+use crate::telemetry::Telemetry;
 use crate::tls::{self, ServerTls, TlsError};
 use crate::{files, output, stores};
 
@@ -265,7 +266,10 @@ fn router(config: &Config, service: Service, readiness: Readiness) -> Router {
         site(&config.login),
         trusted,
         readiness,
-        Traces::none(),
+        match config.otlp {
+            None => Traces::none(),
+            Some(_) => Telemetry::traces(),
+        },
     )
 }
 

@@ -10,7 +10,7 @@ use vestibule_engine::role::SYSTEM_ADMINISTRATION;
 use vestibule_engine::user::{ADMIN, BUILTIN_TAG};
 use vestibule_engine::{FieldErrors, Secret, User, UserName};
 use vestibule_radius::udp;
-use vestibule_store::{AdminMfaChange, Store, StoreError};
+use vestibule_store::{AdminMfaChange, Canary, StoreError};
 
 use crate::clock::TimeKeeper;
 use crate::known::KnownProviders;
@@ -19,7 +19,8 @@ use crate::metered::Metered;
 use crate::metrics::Metrics;
 use crate::radius::{RadiusRandom, WaitingPushes};
 use crate::{
-    ClientAddress, Conflict, Hasher, Inner, Origin, Parts, Place, SealError, Service, ServiceError,
+    ClientAddress, Conflict, Hasher, Inner, Keyring, Origin, Parts, Place, SealError, Service,
+    ServiceError,
 };
 
 /// What is sealed to know the key again.
@@ -43,6 +44,16 @@ pub enum OpenError {
     Store(#[from] StoreError),
 }
 
+impl Keyring {
+    /// Whether this is the key that a database was made with.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn fits(&self, canary: &Canary) -> Result<(), SealError> {
+        self.open(canary, CANARY_PLACE).map(drop)
+    }
+}
+
 /// What became of the first administrator.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FirstAdmin {
@@ -61,29 +72,42 @@ impl Service {
     pub async fn open(parts: Parts) -> Result<Self, OpenError> {
         let Parts {
             store,
+            random,
+            keyring,
+            ..
+        } = &parts;
+        let fresh = keyring
+            .seal(CANARY, CANARY_PLACE, &**random)
+            .map_err(OpenError::WrongKey)?;
+        let canary = store.canary(&fresh).await?;
+        keyring.fits(&canary).map_err(OpenError::WrongKey)?;
+        Ok(Self::assemble(parts))
+    }
+
+    /// A service over a store that is only looked at: the key leaves no mark, and use cases that
+    /// write fail.
+    pub fn only_looking(parts: Parts) -> Self {
+        Self::assemble(parts)
+    }
+
+    fn assemble(parts: Parts) -> Self {
+        let Parts {
+            store,
             clock,
             random,
             keyring,
             policy,
         } = parts;
         let metrics = Arc::new(Metrics::new());
-        let store: Arc<dyn Store> = Arc::new(Metered::new(store, Arc::clone(&metrics)));
-        let fresh = keyring
-            .seal(CANARY, CANARY_PLACE, &*random)
-            .map_err(OpenError::WrongKey)?;
-        let canary = store.canary(&fresh).await?;
-        keyring
-            .open(&canary, CANARY_PLACE)
-            .map_err(OpenError::WrongKey)?;
         let radius_random = Arc::new(RadiusRandom(Arc::clone(&random)));
-        Ok(Self {
+        Self {
             inner: Arc::new(Inner {
                 radius: udp::Client::new(radius_random, udp::Limits::default()),
                 known: KnownProviders::default(),
                 pushes: WaitingPushes::default(),
                 strangers: crate::audit::Strangers::default(),
+                store: Arc::new(Metered::new(store, Arc::clone(&metrics))),
                 metrics,
-                store,
                 time: TimeKeeper::new(clock),
                 random,
                 keyring,
@@ -92,7 +116,7 @@ impl Service {
                 tokenless: Limiter::new(policy.requests_without_token_per_minute),
                 policy,
             }),
-        })
+        }
     }
 
     /// Whether nobody can sign in yet, because there is no user at all.

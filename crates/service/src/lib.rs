@@ -49,7 +49,7 @@ pub use initialize::{Initialized, Started};
 pub use keyring::{Keyring, Place, SealError};
 pub use limiter::site_of;
 pub use metrics::{Metrics, new_registry};
-pub use providers::{MfaProviderDraft, MfaProviderTest};
+pub use providers::{MfaProviderDraft, MfaProviderTest, ProviderTest};
 pub use radius::SecondFactorAnswer;
 pub use random::{OsRandom, Random};
 pub use roles::{PrivilegeDraft, RoleDraft, ScopeDraft};

@@ -334,3 +334,41 @@ fn number(count: usize) -> Gauge {
 fn seconds(time: Timestamp) -> f64 {
     time.as_micros() as f64 / 1e6
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+    use vestibule_engine::audit::{Entry, Event, Outcome};
+    use vestibule_engine::{Secret, UserId};
+    use vestibule_store::{Accounts as _, Audit as _, PasswordHash};
+    use vestibule_store_memory::MemoryStore;
+
+    use super::*;
+    use crate::Keyring;
+    use crate::metered::Metered;
+
+    #[tokio::test]
+    async fn a_row_counts_when_it_is_written_and_not_before() {
+        let metrics = Arc::new(Metrics::new());
+        let store = Metered::new(Arc::new(MemoryStore::new()), Arc::clone(&metrics));
+        let at = Timestamp::from_unix_seconds(0);
+        let entry = Entry::new(Uuid::nil(), at, Event::SignIn, Outcome::Failure);
+        let row = Keyring::new(&Secret::new([1; 32])).audit().sign(entry);
+        let counted = || {
+            let sign_in = SignIn {
+                factor: "password",
+                outcome: "failure",
+            };
+            metrics.sign_ins.get_or_create(&sign_in).get()
+        };
+        let trail = [row];
+        store.record(&trail).await.unwrap();
+        assert_eq!(counted(), 1);
+        let (nobody, password) = (UserId::from_random([0; 16]), PasswordHash::new("x"));
+        let written = store.set_password(nobody, &password, at, &trail).await;
+        assert!(!written.unwrap(), "there is no such user");
+        assert_eq!(counted(), 1);
+    }
+}

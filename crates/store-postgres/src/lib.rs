@@ -17,6 +17,7 @@ mod connections;
 mod error;
 mod first_factors;
 mod identity_providers;
+mod inspect;
 mod lists;
 mod places;
 mod providers;
@@ -32,6 +33,8 @@ mod url;
 
 #[cfg(test)]
 mod tests;
+
+pub use inspect::PostgresInspection;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ mod identity_providers;
 mod providers;
 mod pushes;
 mod roles;
+mod schema;
 
 use sqlx::FromRow;
 use sqlx::types::Json;
@@ -33,6 +34,7 @@ pub use crate::providers::{ProviderRow, ProviderValues, StoredProviderRow, is_na
 pub use crate::pushes::PushRow;
 use crate::roles::privileges;
 pub use crate::roles::{RoleRow, RoleValues, StoredPrivilege};
+pub use crate::schema::{MIGRATION_ROWS, MigrationRow, schema};
 
 /// Columns of an alias, as a statement lists them.
 #[macro_export]

@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod first_factors;
 mod identity_providers;
+mod inspect;
 mod lists;
 mod providers;
 mod pushes;
@@ -21,6 +22,8 @@ mod tokens;
 
 #[cfg(test)]
 mod tests;
+
+pub use inspect::SqliteInspection;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

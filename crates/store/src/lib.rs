@@ -14,6 +14,7 @@
 mod audit;
 mod error;
 mod found;
+mod inspect;
 mod list;
 mod model;
 mod outcomes;
@@ -25,6 +26,7 @@ pub mod contract;
 pub use audit::{Audit, AuditQuery, IN_DOUBT, Numbers, OpenChain, RowsOf, Taken, Trail};
 pub use error::StoreError;
 pub use found::Fields;
+pub use inspect::{Inspect, Schema};
 pub use list::{Filter, ListOrder, ListQuery, Listing};
 pub use model::{
     AdminMfa, AdminMfaChange, Authority, Bearer, Canary, DeviceLane, DialogueChange,

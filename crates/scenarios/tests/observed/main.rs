@@ -6,7 +6,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod doctor;
 mod measures;
+mod traces;
 
 use serde_json::{Value, json};
 use vestibule_testkit::radius::{Action, Answer, RadiusSimulator, Received};
