@@ -19,6 +19,15 @@ const PARENT: &str = "00f067aa0ba902b7";
 /// What a caller sends along, and nobody else should see.
 const STATE: &str = "vendor=planted-in-the-state";
 
+/// All that spans may say.
+const KEYS: [&str; 5] = [
+    "vestibule.request.id",
+    "http.request.method",
+    "http.route",
+    "http.response.status_code",
+    "db.operation.name",
+];
+
 /// What takes traces on the loopback, by OTLP over HTTP.
 struct Collector {
     url: String,
@@ -186,6 +195,15 @@ async fn a_sign_in_is_a_trace(backend: Backend) {
         let span = named.iter().find(|span| span.name == part);
         let span = span.unwrap_or_else(|| panic!("no {part}: {named:#?}"));
         assert_eq!(hex(&span.parent_span_id), own, "{part}");
+    }
+    for span in &spans {
+        let keys = span
+            .attributes
+            .iter()
+            .map(|attribute| attribute.key.as_str());
+        let strange: Vec<_> = keys.filter(|key| !KEYS.contains(key)).collect();
+        assert_eq!(strange, [""; 0], "{}", span.name);
+        assert!(span.events.is_empty() && span.trace_state.is_empty());
     }
     let has = |name: &str| spans.iter().any(|span| span.name == name);
     assert!(has("radius exchange") && has("store redeem"));

@@ -66,7 +66,7 @@ fn secret_files(config: &Config) -> Vec<PathBuf> {
         Transport::Certificate { key, .. } => files.push(key.clone()),
     }
     if let Database::Sqlite(file) = &config.database {
-        for end in ["", "-wal", "-shm"] {
+        for end in ["", "-wal", "-shm", ".lock"] {
             let mut name = file.as_os_str().to_owned();
             name.push(end);
             files.push(name.into());
