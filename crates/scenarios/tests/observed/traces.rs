@@ -124,6 +124,20 @@ async fn malformed_ones_are_ignored(client: &Client) {
     }
 }
 
+/// Checks that spans say what they may, and no more.
+#[track_caller]
+fn say_what_they_may(spans: &[Span]) {
+    for span in spans {
+        let keys = span
+            .attributes
+            .iter()
+            .map(|attribute| attribute.key.as_str());
+        let strange: Vec<_> = keys.filter(|key| !KEYS.contains(key)).collect();
+        assert_eq!(strange, [""; 0], "{}", span.name);
+        assert!(span.events.is_empty() && span.trace_state.is_empty());
+    }
+}
+
 /// A sign-in continues the trace that it names, its parts are spans below it, and nothing leaves
 /// that somebody typed.
 async fn a_sign_in_is_a_trace(backend: Backend) {
@@ -196,15 +210,7 @@ async fn a_sign_in_is_a_trace(backend: Backend) {
         let span = span.unwrap_or_else(|| panic!("no {part}: {named:#?}"));
         assert_eq!(hex(&span.parent_span_id), own, "{part}");
     }
-    for span in &spans {
-        let keys = span
-            .attributes
-            .iter()
-            .map(|attribute| attribute.key.as_str());
-        let strange: Vec<_> = keys.filter(|key| !KEYS.contains(key)).collect();
-        assert_eq!(strange, [""; 0], "{}", span.name);
-        assert!(span.events.is_empty() && span.trace_state.is_empty());
-    }
+    say_what_they_may(&spans);
     let has = |name: &str| spans.iter().any(|span| span.name == name);
     assert!(has("radius exchange") && has("store redeem"));
     assert!(has("GET /admin/local-users/{id}") && has("_OTHER /admin/version"));
