@@ -75,7 +75,6 @@ pub(crate) fn envelope(
         trace.id = Empty,
     );
     let joined = traces.join(&span, request.headers());
-    let watch = Watch::begin(service.clone(), request.method().clone(), matched_path);
     let is_ours = has_versions(matched);
     let bears_token = request.headers().contains_key(AUTHORIZATION);
     let refusal = is_ours.then(|| {
@@ -85,6 +84,7 @@ pub(crate) fn envelope(
             .map(IntoResponse::into_response)
             .or_else(|| accept::refusal(request.headers()))
     });
+    let watch = Watch::begin(service.clone(), request.method().clone(), matched_path);
     let answered = match refusal.flatten() {
         Some(refusal) => Either::Left(ready(refusal)),
         None => Either::Right(answer(route, request)),

@@ -198,7 +198,8 @@ impl Service {
     /// # Errors
     /// How long it has to wait.
     pub fn admits_request(&self, from: ClientAddress) -> Result<(), Duration> {
-        self.inner.tokenless.look(from, self.now())
+        let admitted = self.inner.tokenless.look(from, self.now());
+        admitted.inspect_err(|_| self.inner.metrics.turned_away(metrics::Limit::WithoutToken))
     }
 
     /// Counts a request that came without a good token.

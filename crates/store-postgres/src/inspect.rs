@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection, query_as, query_scalar};
+use sqlx::{Connection as _, query_as, query_scalar};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -12,19 +11,26 @@ use vestibule_engine::Timestamp;
 use vestibule_store::{Canary, Inspect, Schema, Sealed, Store, StoreError};
 use vestibule_store_sql::{MIGRATION_ROWS, MigrationRow, schema};
 
-use crate::connections::Connections;
+use crate::connections::{self, Connections};
 use crate::error::store_error;
+use crate::url::Servers;
 use crate::{CONNECTING, MIGRATIONS, PostgresStore, SESSION, url};
 
 /// What the server of the database refuses writes by.
 const READ_ONLY: [(&str, &str); 1] = [("default_transaction_read_only", "on")];
 
 /// A database that is only looked at.
-#[derive(Debug)]
 pub struct PostgresInspection {
     store: Arc<PostgresStore>,
     /// What a server would connect with.
-    options: PgConnectOptions,
+    servers: Servers,
+}
+
+impl std::fmt::Debug for PostgresInspection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What a server would connect with holds the password.
+        f.debug_struct("PostgresInspection").finish_non_exhaustive()
+    }
 }
 
 impl PostgresInspection {
@@ -33,16 +39,18 @@ impl PostgresInspection {
     /// # Errors
     /// When the URL cannot be read, or the database cannot be reached.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let options = url::parse(url)?;
-        let connecting = options.clone().options(SESSION).options(READ_ONLY);
-        let connections = Connections::open(connecting).await.map_err(store_error)?;
+        let servers = url::parse(url)?;
+        let mut reading = servers.clone().with(&SESSION).with(&READ_ONLY);
+        // None of them takes writes in such a session; to look, each is as good.
+        reading.must_write = false;
+        let connections = Connections::open(reading).await.map_err(store_error)?;
         let store = PostgresStore {
             connections,
             numbers: OnceCell::new(),
         };
         Ok(Self {
             store: Arc::new(store),
-            options,
+            servers,
         })
     }
 }
@@ -79,7 +87,7 @@ impl Inspect for PostgresInspection {
 
     /// On a connection as a server would have it, which could write and does not.
     async fn check_writable(&self) -> Result<(), StoreError> {
-        let connecting = PgConnection::connect_with(&self.options);
+        let connecting = connections::connect(self.servers.clone());
         let connected = timeout(CONNECTING, connecting).await;
         let connected = connected.unwrap_or(Err(sqlx::Error::PoolTimedOut));
         let mut connection = connected.map_err(store_error)?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -50,6 +51,7 @@ impl SqliteInspection {
                 writer: pool.clone(),
                 readers: pool,
                 numbers: OnceCell::new(),
+                doubted: AtomicBool::new(false),
             }),
         })
     }

@@ -54,6 +54,8 @@ impl Budget {
 pub(crate) enum Limit {
     /// Failed sign-ins of one client address.
     SignInFailures,
+    /// Requests without a good token of one client address.
+    WithoutToken,
     /// Pushes of one user.
     Pushes,
 }
@@ -69,13 +71,18 @@ impl Limited {
         Self {
             limit: match limit {
                 Limit::SignInFailures => "signInFailures",
+                Limit::WithoutToken => "withoutToken",
                 Limit::Pushes => "pushes",
             },
         }
     }
 
-    pub(super) const fn all() -> [Self; 2] {
-        [Self::by(Limit::SignInFailures), Self::by(Limit::Pushes)]
+    pub(super) const fn all() -> [Self; 3] {
+        [
+            Self::by(Limit::SignInFailures),
+            Self::by(Limit::WithoutToken),
+            Self::by(Limit::Pushes),
+        ]
     }
 }
 
