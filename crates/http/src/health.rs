@@ -25,6 +25,11 @@ impl Default for Readiness {
 }
 
 impl Readiness {
+    /// Whether new requests are wanted.
+    pub fn is_wanted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Asks balancers to send requests elsewhere.
     pub fn stop(&self) {
         self.0.store(false, Ordering::Relaxed);
@@ -89,7 +94,7 @@ impl Health {
 async fn ready(State(health): State<Health>) -> Response {
     let store = health.check().await;
     let behind = health.service.clock_behind();
-    let stopping = !health.readiness.0.load(Ordering::Relaxed);
+    let stopping = !health.readiness.is_wanted();
     let ready = store && !stopping;
     let report = Report {
         ready,

@@ -21,12 +21,15 @@ mod list;
 mod path;
 mod request;
 mod routes;
+mod traces;
+mod watch;
 
 pub use client::TrustedProxies;
 pub use convert::audit_event;
 pub use document::document;
 pub use health::Readiness;
-pub use request::RequestId;
+pub use request::{REQUEST_TARGET, RequestId};
+pub use traces::{Joined, Traces};
 
 use std::sync::Arc;
 
@@ -66,6 +69,7 @@ pub fn router(
     site: Site,
     proxies: TrustedProxies,
     readiness: Readiness,
+    traces: Traces,
 ) -> Router {
     let (api, document) = routes::api().split_for_parts();
     let document = document::write(&document)
@@ -78,6 +82,7 @@ pub fn router(
     let stationery = request::Stationery {
         service: service.clone(),
         proxies,
+        traces,
     };
     api.with_state(app)
         .merge(health::routes(service, readiness))

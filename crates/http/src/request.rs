@@ -10,7 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, ready};
-use tracing::{Instrument as _, debug, error, info_span};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span, debug, error, info_span};
 use uuid::Uuid;
 use vestibule_service::{Origin, Service, ServiceError};
 
@@ -18,9 +19,16 @@ use crate::around::answer;
 use crate::client::Asked;
 use crate::error::{ApiError, Denied};
 use crate::routes::has_versions;
-use crate::{TrustedProxies, accept};
+use crate::traces::Joined;
+use crate::watch::Watch;
+use crate::{Traces, TrustedProxies, accept};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Of W3C Trace Context, level 2.
+const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
+
+/// The target of the spans of requests.
+pub const REQUEST_TARGET: &str = "vestibule_http::request";
 
 /// The id of a request: in its log lines, and in the `X-Request-Id` header of its answer.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +39,16 @@ pub struct RequestId(pub Uuid);
 pub(crate) struct Stationery {
     pub(crate) service: Service,
     pub(crate) proxies: TrustedProxies,
+    pub(crate) traces: Traces,
 }
 
 /// Puts a request and its answer into an envelope.
 pub(crate) fn envelope(
-    Stationery { service, proxies }: &Stationery,
+    Stationery {
+        service,
+        proxies,
+        traces,
+    }: &Stationery,
     mut request: Request,
     route: Route,
 ) -> impl Future<Output = Response> + Send + use<> {
@@ -49,15 +62,19 @@ pub(crate) fn envelope(
     request.extensions_mut().insert(asked);
     let service = service.clone();
     // The route and not the path: a path may hold a name.
-    let matched = request.extensions().get::<MatchedPath>();
-    let matched = matched.map_or("", MatchedPath::as_str);
+    let matched_path = request.extensions().get::<MatchedPath>().cloned();
+    let matched = matched_path.as_ref().map_or("", MatchedPath::as_str);
     let span = info_span!(
+        target: REQUEST_TARGET,
         "request",
         request.id = %id.0,
         client.address = %address,
         http.method = %request.method(),
         http.route = matched,
+        http.status = Empty,
+        trace.id = Empty,
     );
+    let joined = traces.join(&span, request.headers());
     let is_ours = has_versions(matched);
     let bears_token = request.headers().contains_key(AUTHORIZATION);
     let refusal = is_ours.then(|| {
@@ -67,6 +84,7 @@ pub(crate) fn envelope(
             .map(IntoResponse::into_response)
             .or_else(|| accept::refusal(request.headers()))
     });
+    let watch = Watch::begin(service.clone(), request.method().clone(), matched_path);
     let answered = match refusal.flatten() {
         Some(refusal) => Either::Left(ready(refusal)),
         None => Either::Right(answer(route, request)),
@@ -88,7 +106,7 @@ pub(crate) fn envelope(
                 Some(denied) => Either::Right(deny(service, denied, asked, response).boxed()),
             }
         })
-        .map(move |response| finish(id, response))
+        .map(move |response| finish(id, watch, joined, response))
         .instrument(span)
 }
 
@@ -106,11 +124,22 @@ async fn deny(
     }
 }
 
-fn finish(id: RequestId, mut response: Response) -> Response {
-    debug!(http.status = response.status().as_u16(), "Answered");
+fn finish(
+    id: RequestId,
+    watch: Watch,
+    joined: Option<Box<Joined>>,
+    mut response: Response,
+) -> Response {
+    let status = response.status().as_u16();
+    watch.answered(status);
+    debug!(http.status = status, "Answered");
     let headers = response.headers_mut();
     // Answers hold tokens and names: nobody on the way may keep them.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(joined) = joined {
+        Span::current().record("http.status", status);
+        headers.insert(TRACERESPONSE, joined.response);
+    }
     if let Ok(value) = HeaderValue::from_str(&id.0.to_string()) {
         headers.insert(X_REQUEST_ID, value);
     }

@@ -8,12 +8,14 @@ use clap::{Parser, Subcommand};
 use vestibule_service::{Clock, OsRandom, Random};
 
 use crate::config::{Config, Environment, Flags, Settings};
+use crate::doctor::DoctorArgs;
 use crate::exit::Exit;
 use crate::login::LoginArgs;
 use crate::operator::{
     AuditCommand, BackupArgs, ExplainArgs, KeysCommand, RestoreArgs, SeedsCommand, UserCommand,
 };
-use crate::{healthcheck, logging, login, operator, output, serve};
+use crate::telemetry::{Telemetry, TraceLayer};
+use crate::{doctor, healthcheck, logging, login, operator, output, serve};
 
 /// A self-hosted controller for multi-factor authentication.
 #[derive(Debug, Parser)]
@@ -41,6 +43,11 @@ The log goes to stderr; VESTIBULE_LOG says how much of it (default: info)."
     Login(LoginArgs),
     /// Say what is wrong with the settings, or which ones are in effect
     CheckConfig(Flags),
+    /// Say what is wrong, or soon will be, and what to do; changes nothing
+    #[command(
+        after_help = "Each line is ok, a warning or a problem. Ends with 1 if there is a problem, else with 0."
+    )]
+    Doctor(DoctorArgs),
     /// Ask the running server whether it lives
     Healthcheck(Flags),
     /// Print the OpenAPI document of the API
@@ -89,16 +96,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit>
 
 /// Does what the command line says, by this clock.
 pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> Exit {
-    // Commands say themselves what they did.
-    let default = if matches!(cli.command, Command::Serve(_)) {
-        "info"
-    } else {
-        "warn"
-    };
-    let filter = std::env::var(logging::VARIABLE).ok();
-    if let Err(error) = logging::start(filter.as_deref(), default) {
-        output::note(format_args!("vestibule: {error}"));
-        return Exit::Usage;
+    // Commands say themselves what they did. A server starts its log when its settings are known:
+    // they may want traces.
+    if !matches!(cli.command, Command::Serve(_))
+        && let Err(exit) = start_log("warn", None)
+    {
+        return exit;
     }
     match cli.command {
         Command::Serve(flags) => with_settings(&flags, |settings| {
@@ -108,6 +111,7 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> Exit {
         Command::CheckConfig(flags) => with_settings(&flags, |settings| {
             printed(output::line(settings.to_string().trim_end()))
         }),
+        Command::Doctor(args) => small_runtime(doctor::run(&args, clock)),
         Command::Healthcheck(flags) => with_settings(&flags, |settings| {
             small_runtime(healthcheck::run(&settings.config))
         }),
@@ -150,10 +154,35 @@ pub fn serve_until_stopped(config: Config, clock: Arc<dyn Clock>, random: Arc<dy
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    match runtime.block_on(serve::run(config, clock, random)) {
+    let otlp = config.otlp.as_ref();
+    let telemetry = otlp.map(|base| Telemetry::start(base, runtime.handle().clone()));
+    let telemetry = match telemetry.transpose() {
+        Ok(telemetry) => telemetry,
+        Err(error) => return failed(&error),
+    };
+    if let Err(exit) = start_log("info", telemetry.as_ref().map(Telemetry::layer)) {
+        return exit;
+    }
+    let ended = runtime.block_on(async {
+        let ended = serve::run(config, clock, random).await;
+        if let Some(telemetry) = telemetry {
+            telemetry.shut_down().await;
+        }
+        ended
+    });
+    match ended {
         Ok(()) => Exit::Success,
         Err(error) => failed(&error),
     }
+}
+
+/// Starts the log; how to end if what it should hold makes no sense.
+fn start_log(default: &str, traces: Option<TraceLayer>) -> Result<(), Exit> {
+    let filter = std::env::var(logging::VARIABLE).ok();
+    logging::start(filter.as_deref(), default, traces).map_err(|error| {
+        output::note(format_args!("vestibule: {error}"));
+        Exit::Usage
+    })
 }
 
 /// Loads the settings of this process, or says what is wrong with them.

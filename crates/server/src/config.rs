@@ -20,6 +20,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use reqwest::Url;
 use vestibule_engine::Secret;
 use vestibule_engine::token::Lifetimes;
 
@@ -61,6 +62,10 @@ pub struct Config {
     pub totp_issuer: String,
     /// How long after a user was made the user may enrol; for ever if unset.
     pub enrollment_within: Option<Duration>,
+    /// Where measures are shown; nowhere if unset.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Where traces are sent: the base URL of a collector; nowhere if unset.
+    pub otlp: Option<Url>,
 }
 
 /// Where the password of `admin` is.
@@ -196,6 +201,8 @@ impl Config {
                 .text(&setting::TOTP_ISSUER, issuer)
                 .unwrap_or_else(|| "Vestibule".to_owned()),
             enrollment_within: source.text(&setting::ENROLLMENT_WITHIN, duration::parse),
+            metrics_listen: source.text(&setting::METRICS_LISTEN, listen),
+            otlp: source.text(&setting::TELEMETRY_OTLP, collector),
             data_dir,
         }
     }
@@ -209,6 +216,9 @@ impl Config {
                 "--http off the loopback would send passwords in clear: listen on 127.0.0.1, or \
                  name the proxies that do TLS in [proxies] trusted",
             );
+        }
+        if self.metrics_listen == Some(self.listen) && self.listen.port() != 0 {
+            together("metrics.listen needs an address or a port of its own");
         }
         if self.tokens.partial > self.tokens.session {
             together("tokens.partial must not be longer than tokens.session");
@@ -227,6 +237,24 @@ pub struct Settings {
 fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| format!("\"{text}\" is not an address and a port such as 127.0.0.1:8443"))
+}
+
+/// The base URL of a collector of traces. What else a URL may hold has no use there, and a password
+/// no place.
+fn collector(text: &str) -> Result<Url, &'static str> {
+    let wrong = "must be a URL such as \"http://127.0.0.1:4318\", without a password, a query or a \
+                 fragment";
+    let url: Url = text.parse().map_err(|_| wrong)?;
+    let is_plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    let is_http = ["http", "https"].contains(&url.scheme()) && url.has_host();
+    if is_plain && is_http {
+        Ok(url)
+    } else {
+        Err(wrong)
+    }
 }
 
 fn transport(source: &mut Source<'_>, directory: &Path) -> Transport {

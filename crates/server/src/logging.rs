@@ -8,6 +8,11 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::{FormatFields, FormattedFields};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use vestibule_service::TRACE;
+
+use crate::telemetry::TraceLayer;
 
 /// The variable that says what is logged, such as `debug` or `vestibule_service=debug,info`.
 pub const VARIABLE: &str = "VESTIBULE_LOG";
@@ -17,22 +22,42 @@ pub const VARIABLE: &str = "VESTIBULE_LOG";
 #[error("{VARIABLE}: {0}; write a level such as `info` or `debug`, or `target=level,…`")]
 pub struct BadFilter(#[from] tracing_subscriber::filter::ParseError);
 
-/// Starts the log of this process, with a filter or else with the default.
+/// Starts the log of this process, with a filter or else with the default, and what turns its spans
+/// into traces, if there is something. The one who started a log earlier keeps it.
 ///
 /// # Errors
 /// The filter is none.
-pub fn start(filter: Option<&str>, default: &str) -> Result<(), BadFilter> {
+pub fn start(
+    filter: Option<&str>,
+    default: &str,
+    traces: Option<TraceLayer>,
+) -> Result<(), BadFilter> {
     let filter = EnvFilter::try_new(filter.filter(|text| !text.is_empty()).unwrap_or(default))?;
+    // Spans for traces are too many for a log.
+    let filter = filter.add_directive(format!("{TRACE}=off").parse()?);
     let on_terminal = io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
-    // The one who started a log earlier keeps it.
+    let Some(traces) = traces else {
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(io::stderr);
+        let _ = if on_terminal {
+            log.with_target(false).try_init()
+        } else {
+            let log = log.with_ansi(false).json().flatten_event(true);
+            log.fmt_fields(TightFields(JsonFields::new())).try_init()
+        };
+        return Ok(());
+    };
+    // Each has a filter of its own: traces do not depend on how much is logged.
+    let log = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let all = tracing_subscriber::registry().with(traces);
     let _ = if on_terminal {
-        log.with_target(false).try_init()
+        let log = log.with_target(false).with_filter(filter);
+        all.with(log).try_init()
     } else {
         let log = log.with_ansi(false).json().flatten_event(true);
-        log.fmt_fields(TightFields(JsonFields::new())).try_init()
+        let log = log.fmt_fields(TightFields(JsonFields::new()));
+        all.with(log.with_filter(filter)).try_init()
     };
     Ok(())
 }

@@ -122,7 +122,7 @@ pub(crate) struct ListArgs {
 
 /// The form of a list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Form {
+pub(crate) enum Form {
     /// One line each
     Text,
     /// An array

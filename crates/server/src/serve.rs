@@ -6,6 +6,7 @@ mod housekeeping;
 mod http;
 mod initial_password;
 mod listener;
+mod measures;
 mod peer;
 mod places;
 mod requests;
@@ -21,12 +22,13 @@ use axum_server::Handle;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tracing::{debug, info, warn};
 use vestibule_engine::Timestamp;
-use vestibule_http::{Readiness, Site, TrustedProxies};
+use vestibule_http::{Readiness, Site, Traces, TrustedProxies};
 use vestibule_service::{Clock, OpenError, Parts, Policy, Random, Service};
 use vestibule_store::{Store, StoreError};
 
 use crate::config::{AccountType, CollectiveType, Config, Login, Transport};
 use crate::key::{self, KeyError};
+use crate::telemetry::Telemetry;
 use crate::tls::{self, ServerTls, TlsError};
 use crate::{files, output, stores};
 
@@ -36,6 +38,7 @@ pub(crate) use initial_password::{Gone, forget as forget_initial_password};
 
 use initial_password::InitialPassword;
 use listener::Listener;
+use measures::Measured;
 use requests::UnnamedProxy;
 use stop::Signals;
 
@@ -102,11 +105,22 @@ pub async fn run(
         tls,
         listener,
         address,
+        measures,
+        since,
     } = started;
 
     let readiness = Readiness::default();
     let router = router(&config, service.clone(), readiness.clone());
     let server = Handle::new();
+    let showing = Handle::new();
+    let watched = Measured {
+        service: service.clone(),
+        readiness: readiness.clone(),
+        server: server.clone(),
+        started: since,
+    };
+    let measures =
+        measures.map(|port| tokio::spawn(measures::show(port, watched, showing.clone())));
     let stopping = {
         let service = service.clone();
         async move { service.stop_waiting().await }
@@ -118,6 +132,11 @@ pub async fn run(
     announce(&config, address, tls.as_ref())?;
     let outcome = http::serve(listener, router, UnnamedProxy::watch(&config), tls, server).await;
 
+    // Whoever looks on can do so until the last request has ended.
+    showing.shutdown();
+    if let Some(measures) = measures {
+        measures.abort();
+    }
     house.abort();
     sealing.abort();
     keys.abort();
@@ -137,6 +156,9 @@ struct Started {
     tls: Option<ServerTls>,
     listener: Listener,
     address: SocketAddr,
+    /// The port of the measures.
+    measures: Option<Listener>,
+    since: Timestamp,
 }
 
 async fn start(
@@ -163,6 +185,13 @@ async fn start(
     let address = listener
         .address()
         .map_err(RunError::io("the port is not known"))?;
+    let measures = match config.metrics_listen {
+        None => None,
+        Some(address) => {
+            let port = measures::listen(address).await;
+            Some(port.map_err(RunError::io(format!("cannot listen on {address}")))?)
+        }
+    };
     Ok(Started {
         store,
         service,
@@ -170,6 +199,8 @@ async fn start(
         tls,
         listener,
         address,
+        measures,
+        since: now,
     })
 }
 
@@ -232,7 +263,16 @@ pub(crate) fn policy(config: &Config) -> Policy {
 fn router(config: &Config, service: Service, readiness: Readiness) -> Router {
     let networks = config.trusted_proxies.clone();
     let trusted = TrustedProxies::new(move |address| networks.iter().any(|n| n.contains(address)));
-    vestibule_http::router(service, site(&config.login), trusted, readiness)
+    vestibule_http::router(
+        service,
+        site(&config.login),
+        trusted,
+        readiness,
+        match config.otlp {
+            None => Traces::none(),
+            Some(_) => Telemetry::traces(),
+        },
+    )
 }
 
 fn site(login: &Login) -> Site {

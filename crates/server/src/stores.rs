@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use vestibule_store::{LastingStore, Store, StoreError};
+use vestibule_store::{Inspect, LastingStore, Store, StoreError};
 use vestibule_store_memory::MemoryStore;
-use vestibule_store_postgres::PostgresStore;
-use vestibule_store_sqlite::SqliteStore;
+use vestibule_store_postgres::{PostgresInspection, PostgresStore};
+use vestibule_store_sqlite::{SqliteInspection, SqliteStore};
 
 use crate::config::Database;
 
@@ -72,4 +72,19 @@ pub async fn open_existing_lasting(database: &Database) -> Result<Arc<dyn Lastin
         Database::Memory | Database::Sqlite(_) | Database::Postgres(_) => {}
     }
     open_lasting(database).await?.ok_or(NoStore::Memory)
+}
+
+/// Looks at a store as it is: nothing is made, brought up to date or written.
+///
+/// # Errors
+/// There is none, or it does not work.
+pub async fn look(database: &Database) -> Result<Box<dyn Inspect>, NoStore> {
+    Ok(match database {
+        Database::Memory => return Err(NoStore::Memory),
+        Database::Sqlite(file) if !Path::new(file).exists() => {
+            return Err(NoStore::Missing(file.display().to_string()));
+        }
+        Database::Sqlite(file) => Box::new(SqliteInspection::open(file).await?),
+        Database::Postgres(url) => Box::new(PostgresInspection::open(url.expose()).await?),
+    })
 }

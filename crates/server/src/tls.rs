@@ -20,6 +20,9 @@ use vestibule_engine::Timestamp;
 use crate::files::ReadError;
 use crate::fingerprint::Fingerprint;
 
+/// Longer than any certificate is valid.
+const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
+
 /// What a server needs to speak TLS.
 #[derive(Debug)]
 pub struct ServerTls {
@@ -152,6 +155,26 @@ fn server_tls(
     })
 }
 
+/// When the time of the certificate in a file ends; `None` if it is out of its time now.
+pub(crate) fn ends(cert: &Path, now: Timestamp) -> Option<Timestamp> {
+    let certificate = read_chain(cert).ok()?.into_iter().next()?;
+    if !in_time(&certificate, now) {
+        return None;
+    }
+    // From now on it is within its time until some second, and never again: that one is found by
+    // halving the time in which it lies.
+    let (mut within, mut after) = (now, now.after(LONGEST));
+    while after.since(within) > Duration::from_secs(1) {
+        let middle = within.after(after.since(within) / 2);
+        if in_time(&certificate, middle) {
+            within = middle;
+        } else {
+            after = middle;
+        }
+    }
+    Some(within)
+}
+
 /// The cryptography that is used everywhere.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
@@ -204,6 +227,10 @@ mod tests {
         );
         let later = now.after(Duration::from_hours(826 * 24));
         assert!(given(&cert, &key, later).unwrap().out_of_time);
+        let end = now.after(Duration::from_hours(824 * 24));
+        assert!(ends(&cert, now).unwrap().since(end) <= Duration::from_secs(1));
+        assert!(end.since(ends(&cert, now).unwrap()) <= Duration::from_secs(1));
+        assert_eq!(ends(&cert, later), None);
 
         assert!(matches!(
             given(&path("no"), &key, now),

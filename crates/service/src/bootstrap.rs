@@ -10,14 +10,17 @@ use vestibule_engine::role::SYSTEM_ADMINISTRATION;
 use vestibule_engine::user::{ADMIN, BUILTIN_TAG};
 use vestibule_engine::{FieldErrors, Secret, User, UserName};
 use vestibule_radius::udp;
-use vestibule_store::{AdminMfaChange, StoreError};
+use vestibule_store::{AdminMfaChange, Canary, StoreError};
 
 use crate::clock::TimeKeeper;
 use crate::known::KnownProviders;
 use crate::limiter::Limiter;
+use crate::metered::Metered;
+use crate::metrics::Metrics;
 use crate::radius::{RadiusRandom, WaitingPushes};
 use crate::{
-    ClientAddress, Conflict, Hasher, Inner, Origin, Parts, Place, SealError, Service, ServiceError,
+    ClientAddress, Conflict, Hasher, Inner, Keyring, Origin, Parts, Place, SealError, Service,
+    ServiceError,
 };
 
 /// What is sealed to know the key again.
@@ -41,6 +44,16 @@ pub enum OpenError {
     Store(#[from] StoreError),
 }
 
+impl Keyring {
+    /// Whether this is the key that a database was made with.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn fits(&self, canary: &Canary) -> Result<(), SealError> {
+        self.open(canary, CANARY_PLACE).map(drop)
+    }
+}
+
 /// What became of the first administrator.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FirstAdmin {
@@ -59,30 +72,46 @@ impl Service {
     pub async fn open(parts: Parts) -> Result<Self, OpenError> {
         let Parts {
             store,
+            random,
+            keyring,
+            ..
+        } = &parts;
+        let fresh = keyring
+            .seal(CANARY, CANARY_PLACE, &**random)
+            .map_err(OpenError::WrongKey)?;
+        let canary = store.canary(&fresh).await?;
+        keyring.fits(&canary).map_err(OpenError::WrongKey)?;
+        keyring
+            .use_key(canary.key_id)
+            .map_err(OpenError::WrongKey)?;
+        Ok(Self::assemble(parts))
+    }
+
+    /// A service over a store that is only looked at: the key leaves no mark, and use cases that
+    /// write fail.
+    pub fn only_looking(parts: Parts) -> Self {
+        Self::assemble(parts)
+    }
+
+    fn assemble(parts: Parts) -> Self {
+        let Parts {
+            store,
             clock,
             random,
             keyring,
             policy,
         } = parts;
-        let fresh = keyring
-            .seal(CANARY, CANARY_PLACE, &*random)
-            .map_err(OpenError::WrongKey)?;
-        let canary = store.canary(&fresh).await?;
-        keyring
-            .open(&canary, CANARY_PLACE)
-            .map_err(OpenError::WrongKey)?;
-        keyring
-            .use_key(canary.key_id)
-            .map_err(OpenError::WrongKey)?;
         let server = uuid::Builder::from_random_bytes(random.bytes()).into_uuid();
+        let metrics = Arc::new(Metrics::new());
         let radius_random = Arc::new(RadiusRandom(Arc::clone(&random)));
-        Ok(Self {
+        Self {
             inner: Arc::new(Inner {
                 radius: udp::Client::new(radius_random, udp::Limits::default()),
                 known: KnownProviders::default(),
                 pushes: WaitingPushes::default(),
                 strangers: crate::audit::Strangers::default(),
-                store,
+                store: Arc::new(Metered::new(store, Arc::clone(&metrics))),
+                metrics,
                 time: TimeKeeper::new(clock),
                 random,
                 keyring,
@@ -92,7 +121,7 @@ impl Service {
                 tokenless: Limiter::new(policy.requests_without_token_per_minute),
                 policy,
             }),
-        })
+        }
     }
 
     /// Whether nobody can sign in yet, because there is no user at all.

@@ -8,10 +8,11 @@ use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::Semaphore;
+use tracing::{Instrument as _, debug_span};
 use vestibule_engine::Secret;
 use vestibule_store::PasswordHash;
 
-use crate::Random;
+use crate::{Random, TRACE};
 
 /// KiB of memory, passes and lanes: the first choice of OWASP for argon2id.
 const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
@@ -21,7 +22,10 @@ const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 pub struct Hasher {
     threads: Arc<Semaphore>,
     queue: Arc<Semaphore>,
+    /// Places in the queue, taken or not.
+    places: usize,
     hashes: AtomicU64,
+    refusals: AtomicU64,
 }
 
 /// Why there is no hash.
@@ -40,12 +44,13 @@ impl Hasher {
     /// A hasher for which at most `queue` may wait.
     pub fn new(queue: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let places = queue.saturating_add(cores).min(Semaphore::MAX_PERMITS);
         Self {
             threads: Arc::new(Semaphore::new(cores)),
-            queue: Arc::new(Semaphore::new(
-                queue.saturating_add(cores).min(Semaphore::MAX_PERMITS),
-            )),
+            queue: Arc::new(Semaphore::new(places)),
+            places,
             hashes: AtomicU64::new(0),
+            refusals: AtomicU64::new(0),
         }
     }
 
@@ -84,12 +89,25 @@ impl Hasher {
         self.hashes.load(Ordering::Relaxed)
     }
 
+    /// How many were turned away because too many waited.
+    pub fn refusals(&self) -> u64 {
+        self.refusals.load(Ordering::Relaxed)
+    }
+
+    /// How many are being hashed, or wait for it.
+    pub fn queue_length(&self) -> usize {
+        self.places.saturating_sub(self.queue.available_permits())
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, HasherError> + Send + 'static,
     ) -> Result<T, HasherError> {
         let place = self.queue.clone().try_acquire_owned();
-        let place = place.map_err(|_| HasherError::Busy)?;
+        let place = place.map_err(|_| {
+            self.refusals.fetch_add(1, Ordering::Relaxed);
+            HasherError::Busy
+        })?;
         let thread = self.threads.clone().acquire_owned().await;
         let thread = thread.map_err(|closed| HasherError::Failed(closed.into()))?;
         self.hashes.fetch_add(1, Ordering::Relaxed);
@@ -99,7 +117,9 @@ impl Hasher {
             drop((thread, place));
             outcome
         });
-        task.await
+        let span = debug_span!(target: TRACE, "password hash");
+        task.instrument(span)
+            .await
             .map_err(|gone| HasherError::Failed(gone.into()))?
     }
 }
@@ -170,7 +190,9 @@ mod tests {
         let all = all.await.unwrap();
         let busy = hasher.verify(password("x"), None).await;
         assert!(matches!(busy, Err(HasherError::Busy)));
+        assert_eq!((hasher.refusals(), hasher.queue_length()), (1, cores));
         drop(all);
+        assert_eq!(hasher.queue_length(), 0);
         assert!(hasher.verify(password("x"), None).await.is_ok());
     }
 }

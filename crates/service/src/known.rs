@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use vestibule_engine::MfaProviderId;
 use vestibule_engine::provider::{InputType, ProviderKind};
+use vestibule_radius::udp::EndpointStatus;
 use vestibule_store::ProviderVersion;
 
 use crate::radius::RadiusProvider;
@@ -39,6 +40,22 @@ impl KnownProviders {
     fn put(&self, provider: &Arc<KnownProvider>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(provider.version.id, Arc::clone(provider));
+    }
+}
+
+impl KnownProviders {
+    /// The servers of each provider that has some, as they are now.
+    pub(crate) fn radius_servers(&self) -> Vec<(MfaProviderId, Vec<EndpointStatus>)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut servers: Vec<_> = known
+            .iter()
+            .filter_map(|(id, provider)| match &provider.kind {
+                KnownKind::Totp => None,
+                KnownKind::Radius(radius) => Some((*id, radius.status())),
+            })
+            .collect();
+        servers.sort_by_key(|(id, _)| *id);
+        servers
     }
 }
 

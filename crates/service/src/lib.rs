@@ -22,6 +22,8 @@ mod keys;
 mod known;
 mod labels;
 mod limiter;
+mod metered;
+mod metrics;
 mod number;
 mod providers;
 mod radius;
@@ -49,7 +51,8 @@ pub use initialize::{Initialized, Started};
 pub use keyring::{KeySource, Keyring, Place, SealError};
 pub use keys::{Progress, Resealing};
 pub use limiter::site_of;
-pub use providers::{MfaProviderDraft, MfaProviderTest};
+pub use metrics::{Metrics, new_registry};
+pub use providers::{MfaProviderDraft, MfaProviderTest, ProviderTest};
 pub use radius::SecondFactorAnswer;
 pub use random::{OsRandom, Random};
 pub use roles::{PrivilegeDraft, RoleDraft, ScopeDraft};
@@ -78,6 +81,10 @@ use clock::TimeKeeper;
 use known::KnownProviders;
 use limiter::Limiter;
 use radius::WaitingPushes;
+
+/// The target of spans that are for traces, and too many for a log. None holds a name, a secret or
+/// anything that somebody sent.
+pub const TRACE: &str = "vestibule::trace";
 
 /// What an operator may set.
 #[derive(Clone, Debug)]
@@ -144,6 +151,7 @@ struct Inner {
     known: KnownProviders,
     pushes: WaitingPushes,
     strangers: audit::Strangers,
+    metrics: Arc<Metrics>,
 }
 
 /// Where a request comes from.
@@ -195,7 +203,8 @@ impl Service {
     /// # Errors
     /// How long it has to wait.
     pub fn admits_request(&self, from: ClientAddress) -> Result<(), Duration> {
-        self.inner.tokenless.look(from, self.now())
+        let admitted = self.inner.tokenless.look(from, self.now());
+        admitted.inspect_err(|_| self.inner.metrics.turned_away(metrics::Limit::WithoutToken))
     }
 
     /// Counts a request that came without a good token.

@@ -1,12 +1,14 @@
 //! Providers of second factors, as administrators see and make them.
 
 mod draft;
+mod every;
 pub(crate) mod hostname;
 mod secrets;
 mod servers;
 mod test;
 
 pub use draft::MfaProviderDraft;
+pub use every::ProviderTest;
 pub(crate) use secrets::{open_secrets, resealed as resealed_secrets};
 pub use test::MfaProviderTest;
 

@@ -12,6 +12,7 @@ use vestibule_engine::{
 };
 use vestibule_store::{DeviceLane, PasswordFailure, PasswordStanding, SessionStart, Swap};
 
+use crate::metrics::Limit;
 use crate::session::Authorized;
 use crate::{Inner, Origin, Service, ServiceError, SignInRefusal};
 
@@ -116,7 +117,10 @@ impl Service {
         let address = origin.address;
         Self::to_the_end(async move {
             let began = inner.limiter.begin(address, inner.time.now());
-            began.map_err(|retry_after| ServiceError::TooManyFailures { retry_after })?;
+            began.map_err(|retry_after| {
+                inner.metrics.turned_away(Limit::SignInFailures);
+                ServiceError::TooManyFailures { retry_after }
+            })?;
             let outcome = inner.check_password(credentials, origin).await;
             if let Err(ServiceError::SignInRefused(reason)) = &outcome {
                 info!(client.address = %address, %reason, "Sign-in refused");

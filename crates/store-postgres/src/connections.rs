@@ -83,6 +83,16 @@ impl Connections {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> vestibule_store::Pool {
+        let status = self.0.status();
+        let count = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        vestibule_store::Pool {
+            in_use: count(status.size.saturating_sub(status.available)),
+            idle: count(status.available),
+        }
+    }
+
     /// Says goodbye on those that nobody has, and lends none any more.
     pub(crate) async fn close(&self) {
         let idle = self.0.retain(|_, _| false).removed;

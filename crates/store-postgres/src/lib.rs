@@ -17,6 +17,7 @@ mod connections;
 mod error;
 mod first_factors;
 mod identity_providers;
+mod inspect;
 mod keys;
 mod lists;
 mod places;
@@ -35,6 +36,8 @@ mod url;
 #[cfg(test)]
 mod tests;
 
+pub use inspect::PostgresInspection;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -44,7 +47,7 @@ use sqlx::query::Query;
 use sqlx::{Connection as _, Postgres, query_scalar};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
-use vestibule_store::{Health, Numbers, StoreError, Swap};
+use vestibule_store::{Health, Numbers, Pool, StoreError, Swap};
 
 use crate::connections::Connections;
 use crate::error::store_error;
@@ -163,6 +166,10 @@ impl Health for PostgresStore {
 
     async fn tidy(&self) -> Result<(), StoreError> {
         self.count_places().await
+    }
+
+    fn pool(&self) -> Option<Pool> {
+        Some(self.connections.count())
     }
 
     async fn close(&self) {

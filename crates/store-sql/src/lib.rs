@@ -10,6 +10,7 @@ mod keys;
 mod providers;
 mod pushes;
 mod roles;
+mod schema;
 mod snapshot;
 
 use sqlx::FromRow;
@@ -39,6 +40,7 @@ pub use crate::providers::{ProviderRow, ProviderValues, StoredProviderRow, is_na
 pub use crate::pushes::PushRow;
 use crate::roles::privileges;
 pub use crate::roles::{RoleRow, RoleValues, StoredPrivilege};
+pub use crate::schema::{MIGRATION_ROWS, MigrationRow, schema};
 pub use crate::snapshot::{Dialect, SETTINGS, TABLES, Table, table};
 
 /// Columns of an alias, as a statement lists them.

@@ -49,6 +49,13 @@ impl DatabaseFile {
         Ok(Self { path, identity })
     }
 
+    /// The file with this name, which is not made.
+    pub(crate) fn existing(path: &Path) -> Result<Self, StoreError> {
+        let path = std::path::absolute(path).map_err(unavailable)?;
+        let identity = identity(&path).map_err(unavailable)?;
+        Ok(Self { path, identity })
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod first_factors;
 mod identity_providers;
+mod inspect;
 mod keys;
 mod lists;
 mod providers;
@@ -24,6 +25,8 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
+pub use inspect::SqliteInspection;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -35,7 +38,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
 use tokio::sync::OnceCell;
-use vestibule_store::{Health, Numbers, StoreError, Swap, Trail};
+use vestibule_store::{Health, Numbers, Pool, StoreError, Swap, Trail};
 
 use crate::audit::Note;
 use crate::error::store_error;
@@ -272,6 +275,16 @@ impl Health for SqliteStore {
             let _ = write.moved().await?;
         }
         self.file.check()
+    }
+
+    fn pool(&self) -> Option<Pool> {
+        let pools = [&self.writer, &self.readers];
+        let count = |count: fn(&SqlitePool) -> u32| pools.into_iter().map(count).sum::<u32>();
+        let idle = count(|pool| u32::try_from(pool.num_idle()).unwrap_or(u32::MAX));
+        Some(Pool {
+            in_use: count(SqlitePool::size).saturating_sub(idle),
+            idle,
+        })
     }
 
     async fn close(&self) {

@@ -1,5 +1,6 @@
 //! What only a file can do to a store.
 
+mod inspect;
 mod upgrade;
 
 use std::fs;

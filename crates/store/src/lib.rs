@@ -14,6 +14,7 @@
 mod audit;
 mod error;
 mod found;
+mod inspect;
 mod keys;
 mod list;
 mod model;
@@ -27,6 +28,7 @@ pub mod contract;
 pub use audit::{Audit, AuditQuery, IN_DOUBT, Numbers, OpenChain, RowsOf, Taken, Trail};
 pub use error::StoreError;
 pub use found::Fields;
+pub use inspect::{Inspect, Schema};
 pub use keys::{
     KeyReport, KeyRetirement, KeyStanding, KeyState, Keys, RETIRED_KEY, Resealed, Retirement,
     SealedAt, SealedCount, SealedKind, SealedThing,
@@ -38,7 +40,9 @@ pub use model::{
     PasswordStanding, ProposedSeed, ProviderVersion, PushStart, Redemption, Sealed, SecondFactor,
     SeedState, SeedSummary, SessionStart, Settlement, StoredProvider, StoredSeed, UserChange,
 };
-pub use outcomes::{Claim, Creation, Redeeming, Removal, Replacement, RoleWrite, Swap, UserWrite};
+pub use outcomes::{
+    Claim, Creation, Pool, Redeeming, Removal, Replacement, RoleWrite, Swap, UserWrite,
+};
 pub use snapshot::{
     CANARY, LastingStore, Loading, Rows, SnapshotError, SnapshotRows, Snapshots, TakeRow,
 };

@@ -123,3 +123,12 @@ pub enum Creation {
     /// Somebody may do other things than when it was decided.
     Moved,
 }
+
+/// The connections of a store.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Pool {
+    /// That somebody uses.
+    pub in_use: u32,
+    /// That are open, and that nobody uses.
+    pub idle: u32,
+}

@@ -8,9 +8,9 @@ use vestibule_engine::{
 
 use crate::{
     AdminMfa, AdminMfaChange, Authority, Bearer, Claim, Creation, FactorReset, Finish, Holdings,
-    ListQuery, Listing, NewUser, PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed,
-    PushStart, Redeeming, Redemption, Removal, Replacement, RoleWrite, SeedSummary, SessionStart,
-    Settlement, StoreError, StoredProvider, Swap, Trail, UserChange, UserWrite,
+    ListQuery, Listing, NewUser, PasswordFailure, PasswordHash, PasswordStanding, Pool,
+    ProposedSeed, PushStart, Redeeming, Redemption, Removal, Replacement, RoleWrite, SeedSummary,
+    SessionStart, Settlement, StoreError, StoredProvider, Swap, Trail, UserChange, UserWrite,
 };
 
 /// Everything that the service asks.
@@ -367,6 +367,11 @@ pub trait Health: Send + Sync {
     /// Does what keeps it fast, from time to time; nothing that can be read changes by it.
     async fn tidy(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// How many connections it has, if it has any.
+    fn pool(&self) -> Option<Pool> {
+        None
     }
 
     /// Gives up its connections, after the writes under way.

@@ -84,6 +84,7 @@ impl Stage {
                 Site::default(),
                 proxies,
                 Readiness::default(),
+                vestibule_http::Traces::none(),
             ),
             store,
             clock,

@@ -25,7 +25,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use vestibule_engine::Secret;
-use vestibule_http::{Readiness, Site, TrustedProxies, router};
+use vestibule_http::{Readiness, Site, Traces, TrustedProxies, router};
 use vestibule_service::{Clock as _, FirstAdmin, Keyring, Parts, Policy, Service};
 use vestibule_store_memory::MemoryStore;
 use vestibule_testkit::authenticator::Authenticator;
@@ -193,6 +193,7 @@ impl App {
             site,
             TrustedProxies::none(),
             Readiness::default(),
+            Traces::none(),
         );
         Self {
             router,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::client::Core;
+use super::client::{Core, EndpointStatus};
 use super::error::ExchangeError;
 use super::exchange::{self, Exchange, Plan};
 use super::hosts::Provider;
@@ -45,6 +45,12 @@ impl Servers {
     /// user who need not exist, and tells what came of it within the timeout.
     pub async fn test(&self, request: &AccessRequest, timeout: Duration) -> Vec<HostReport> {
         report::test(&self.provider, request, timeout).await
+    }
+
+    /// How each of the servers is now, as far as their addresses are known.
+    pub fn status(&self) -> Vec<EndpointStatus> {
+        let endpoints = self.provider.endpoints();
+        endpoints.iter().map(|endpoint| endpoint.status()).collect()
     }
 
     /// The addresses that the names stand for, as far as they are known.

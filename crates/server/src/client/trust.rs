@@ -58,6 +58,11 @@ impl Rule {
     }
 }
 
+/// What a client needs that trusts whom the system trusts, whatever is asked of it later.
+pub(crate) fn system_roots() -> Result<ClientConfig, Error> {
+    Arc::new(Verifier::new(Rule::system())).client_config()
+}
+
 /// What was found wrong with a certificate.
 #[derive(Clone, Debug)]
 pub struct Verdict {

@@ -32,6 +32,9 @@ pub struct Flags {
     /// Its private key, PEM [env: VESTIBULE_TLS_KEY]
     #[arg(long, value_name = "FILE")]
     pub tls_key: Option<String>,
+    /// Where measures are shown, at /metrics; port 0 takes a free one [env: VESTIBULE_METRICS_LISTEN; default: nowhere]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub metrics_listen: Option<String>,
 }
 
 impl Flags {
@@ -44,6 +47,7 @@ impl Flags {
             "--http" => self.http.then_some("true"),
             "--tls-cert" => self.tls_cert.as_deref(),
             "--tls-key" => self.tls_key.as_deref(),
+            "--metrics-listen" => self.metrics_listen.as_deref(),
             _ => None,
         }
     }
@@ -61,6 +65,7 @@ impl fmt::Debug for Flags {
             .field("http", &self.http)
             .field("tls_cert", &self.tls_cert)
             .field("tls_key", &self.tls_key)
+            .field("metrics_listen", &self.metrics_listen)
             .finish()
     }
 }

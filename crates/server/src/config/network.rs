@@ -12,6 +12,16 @@ pub struct Network {
 }
 
 impl Network {
+    /// How many bits are fixed.
+    pub const fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
+    /// Whether it is larger than any network of one owner should be.
+    pub const fn is_vast(&self) -> bool {
+        self.prefix < 8
+    }
+
     /// Whether an address lies in it. An IPv4 address that came in IPv6 clothes is IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

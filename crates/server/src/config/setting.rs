@@ -57,9 +57,19 @@ pub(super) const CONNECTIONS: Setting = in_file("limits.connections");
 pub(super) const HASH_QUEUE: Setting = in_file("limits.hash_queue");
 pub(super) const TOTP_ISSUER: Setting = in_file("totp.issuer");
 pub(super) const ENROLLMENT_WITHIN: Setting = in_file("enrollment.within");
+pub(super) const METRICS_LISTEN: Setting = everywhere(
+    "metrics.listen",
+    "VESTIBULE_METRICS_LISTEN",
+    "--metrics-listen",
+);
+pub(super) const TELEMETRY_OTLP: Setting = Setting {
+    key: "telemetry.otlp",
+    variable: Some("VESTIBULE_TELEMETRY_OTLP"),
+    flag: None,
+};
 
 /// All that may stand in the file.
-pub(super) const ALL: [&Setting; 21] = [
+pub(super) const ALL: [&Setting; 23] = [
     &LISTEN,
     &DATA_DIR,
     &DATABASE_URL,
@@ -81,6 +91,8 @@ pub(super) const ALL: [&Setting; 21] = [
     &HASH_QUEUE,
     &TOTP_ISSUER,
     &ENROLLMENT_WITHIN,
+    &METRICS_LISTEN,
+    &TELEMETRY_OTLP,
 ];
 
 /// The variable with the path of the file.

@@ -23,7 +23,7 @@ impl fmt::Display for Settings {
             .map(|p| quoted(&p.to_string()))
             .collect();
         let login = &config.login;
-        let lines: [(&Setting, Option<String>); 21] = [
+        let lines: [(&Setting, Option<String>); 23] = [
             (&setting::LISTEN, text(&config.listen.to_string())),
             (&setting::DATA_DIR, path(&config.data_dir)),
             (&setting::DATABASE_URL, text(&config.database.to_string())),
@@ -83,6 +83,16 @@ impl fmt::Display for Settings {
                     .map(duration::show)
                     .as_deref()
                     .and_then(text),
+            ),
+            (
+                &setting::METRICS_LISTEN,
+                config
+                    .metrics_listen
+                    .and_then(|listen| text(&listen.to_string())),
+            ),
+            (
+                &setting::TELEMETRY_OTLP,
+                config.otlp.as_ref().and_then(|url| text(url.as_str())),
             ),
         ];
         let password = if config.admin_password.is_some() {

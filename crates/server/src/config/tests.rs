@@ -72,6 +72,8 @@ fn nothing_given_is_fine() {
     assert_eq!(config.login, Login::default());
     assert_eq!(config.totp_issuer, "Vestibule");
     assert_eq!(config.enrollment_within, None);
+    assert_eq!(config.metrics_listen, None);
+    assert_eq!(config.otlp, None);
     assert!(config.admin_password.is_none());
 }
 
@@ -130,6 +132,12 @@ fn the_whole_file() {
 
         [enrollment]
         within = "7d"
+
+        [metrics]
+        listen = "127.0.0.1:9464"
+
+        [telemetry]
+        otlp = "https://collector.example/otlp"
         "#,
     );
     let config = given.config();
@@ -150,6 +158,28 @@ fn the_whole_file() {
     assert_eq!(config.limits.hash_queue.get(), 8);
     assert_eq!(config.limits.requests_without_token_per_minute.get(), 20);
     assert_eq!(config.enrollment_within, Some(Duration::from_hours(7 * 24)));
+    let measures = config.metrics_listen.unwrap();
+    assert_eq!(measures.to_string(), "127.0.0.1:9464");
+    let collector = config.otlp.unwrap();
+    assert_eq!(collector.as_str(), "https://collector.example/otlp");
+}
+
+#[test]
+fn measures_and_traces_have_places_of_their_own() {
+    let same = "listen = \"127.0.0.1:1\"\n[metrics]\nlisten = \"127.0.0.1:1\"\n";
+    Given::file(same).problems(&["metrics.listen needs an address or a port of its own"]);
+    for url in [
+        "collector",
+        "ftp://collector",
+        "http://name:pass@collector",
+        "http://x/?key=1",
+    ] {
+        let given = Given::nothing().variable("VESTIBULE_TELEMETRY_OTLP", url);
+        given.problems(&[
+            "VESTIBULE_TELEMETRY_OTLP: must be a URL such as \"http://127.0.0.1:4318\", without a \
+             password, a query or a fragment",
+        ]);
+    }
 }
 
 #[test]
@@ -157,11 +187,11 @@ fn unknown_names_are_named_with_their_lines() {
     Given::file("lisen = \"x\"\n\n[tokens]\npartail = \"5m\"\n[tolkiens]\na = 1\n").problems(&[
         "vestibule.toml, line 1: lisen: is not a setting; known at the top of the file: listen, \
          data_dir, database_url, http, tls_cert, tls_key, master_key_file, tokens, login, proxies, \
-         limits, totp, enrollment",
+         limits, totp, enrollment, metrics, telemetry",
         "vestibule.toml, line 4: tokens.partail: is not a setting; known in [tokens]: partial, session",
         "vestibule.toml, line 5: tolkiens: is not a setting; known at the top of the file: listen, \
          data_dir, database_url, http, tls_cert, tls_key, master_key_file, tokens, login, proxies, \
-         limits, totp, enrollment",
+         limits, totp, enrollment, metrics, telemetry",
     ]);
     Given::nothing()
         .variable("VESTIBULE_LISTN", "x")

@@ -59,7 +59,6 @@ impl UnnamedProxy {
     }
 
     /// Nothing is ever said.
-    #[cfg(test)]
     pub(super) fn unlikely() -> Self {
         Self {
             watching: AtomicBool::new(false),

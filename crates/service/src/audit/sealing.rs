@@ -47,6 +47,12 @@ impl Service {
     /// # Errors
     /// When the store is unavailable.
     pub async fn seal_audit(&self) -> Result<u64, ServiceError> {
+        let sealed = self.seal_what_is_new().await;
+        self.metrics().sealing_ended(sealed.is_ok(), self.now());
+        sealed
+    }
+
+    async fn seal_what_is_new(&self) -> Result<u64, ServiceError> {
         let inner = &*self.inner;
         let now = inner.time.now();
         // Before the rows are read: what is settled now is there by then.

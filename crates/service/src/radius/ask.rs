@@ -3,11 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use tracing::{debug, warn};
+use tracing::{Instrument as _, debug, debug_span, warn};
 use vestibule_engine::provider::{RadiusMode, RadiusProtocol, RadiusSettings};
 use vestibule_engine::radius::{Question, RadiusState, Reply};
 use vestibule_engine::{FieldErrors, PushOutcome, Secret, User};
-use vestibule_radius::udp::{Exchange, ExchangeError, Plan, ServerSettings, Servers};
+use vestibule_radius::udp::{
+    EndpointStatus, Exchange, ExchangeError, Plan, ServerSettings, Servers,
+};
 use vestibule_radius::{
     AccessRequest, CallingStationId, Credential, NasIdentifier, Password, SharedSecret, State,
     UserName, Verdict,
@@ -15,7 +17,7 @@ use vestibule_radius::{
 use vestibule_store::StoredProvider;
 
 use crate::providers::open_secrets;
-use crate::{ClientAddress, Inner, ServiceError};
+use crate::{ClientAddress, Inner, ServiceError, TRACE};
 
 /// What this product calls itself, unless the provider says otherwise (RFC 2865 section 5.32).
 pub(crate) const NAS_IDENTIFIER: &str = "Vestibule";
@@ -30,6 +32,11 @@ pub(crate) struct RadiusProvider {
 impl RadiusProvider {
     pub(crate) const fn settings(&self) -> &RadiusSettings {
         &self.settings
+    }
+
+    /// Its servers, as they are now.
+    pub(crate) fn status(&self) -> Vec<EndpointStatus> {
+        self.servers.status()
     }
 
     /// Whether its servers can be made to ask without anything from the user.
@@ -98,7 +105,16 @@ impl RadiusProvider {
             timeout: self.settings.timeout,
             pinned: question.server,
         };
-        reply(self.servers.exchange(&request, plan).await)
+        reply(self.exchange(&request, plan).await)
+    }
+
+    fn exchange<'a>(
+        &'a self,
+        request: &'a AccessRequest,
+        plan: Plan,
+    ) -> impl Future<Output = Result<Exchange, ExchangeError>> + Send + 'a {
+        let span = debug_span!(target: TRACE, "radius exchange");
+        self.servers.exchange(request, plan).instrument(span)
     }
 
     /// Asks, and waits until somebody has approved.
@@ -106,7 +122,7 @@ impl RadiusProvider {
         let plan = Plan::Push {
             timeout: self.settings.timeout,
         };
-        match reply(self.servers.exchange(request, plan).await).reply {
+        match reply(self.exchange(request, plan).await).reply {
             Reply::Accepted => PushOutcome::Accepted,
             Reply::Rejected => PushOutcome::Denied,
             Reply::Challenged { .. } => PushOutcome::Challenged,

@@ -8,6 +8,7 @@ use tokio::sync::SetOnce;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{Instrument as _, error, info, warn};
 use vestibule_engine::audit::{Detail, Event, Outcome};
+use vestibule_engine::provider::RadiusMode;
 use vestibule_engine::push::{Asked, PushState, ask};
 use vestibule_engine::{Push, PushId, PushOutcome, Refusal, Secret, UserId};
 use vestibule_radius::AccessRequest;
@@ -16,6 +17,7 @@ use vestibule_store::{PushStart, StoreError, Swap};
 use super::password_of;
 use crate::audit::with_budget;
 use crate::known::{KnownKind, KnownProvider};
+use crate::metrics::Limit;
 use crate::second_factor::{Due, Finishing};
 use crate::{Inner, Origin, Service, ServiceError};
 
@@ -180,6 +182,7 @@ impl Inner {
                     warn!(subject.id = %due.bearer.user.id, %reason, "Second factor refused");
                     let entry = self.entry(origin, Event::SecondFactor, Outcome::Failure);
                     let entry = entry.by_user(&due.bearer.user).because(reason);
+                    let entry = entry.with(Detail::Mode, RadiusMode::Push.as_str());
                     self.record(with_budget(entry, budget)).await?;
                     return Err(ServiceError::SecondFactorRefused(reason));
                 }
@@ -188,8 +191,10 @@ impl Inner {
                     let entry = self.entry(origin, Event::SecondFactor, Outcome::Denied);
                     let why = "another push is waiting, or there were too many";
                     let entry = entry.by_user(&due.bearer.user).because(why);
+                    let entry = entry.with(Detail::Mode, RadiusMode::Push.as_str());
                     let seconds = again.since(now).as_secs();
                     self.record(entry.with(Detail::RetryAfter, seconds)).await?;
+                    self.metrics.turned_away(Limit::Pushes);
                     return Err(ServiceError::TooManyPushes {
                         retry_after: again.since(now),
                     });
