@@ -81,6 +81,14 @@ impl Client {
         }
     }
 
+    /// The same client, of another port.
+    pub fn at(&self, origin: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// `http://host:port`.
     pub fn origin(&self) -> &str {
         &self.origin

@@ -20,7 +20,7 @@ fn port(server: &Server) -> Client {
         "Measures are shown at /metrics\",\"address\":\"",
         '"',
     );
-    Client::new(&format!("http://{address}"))
+    server.client().at(&format!("http://{address}"))
 }
 
 async fn measures(port: &Client) -> String {

@@ -23,6 +23,8 @@ impl fmt::Display for Settings {
             .map(|p| quoted(&p.to_string()))
             .collect();
         let login = &config.login;
+        let measures = config.metrics_listen.map(|listen| listen.to_string());
+        let measures = measures.as_deref().and_then(text);
         let lines: [(&Setting, Option<String>); 23] = [
             (&setting::LISTEN, text(&config.listen.to_string())),
             (&setting::DATA_DIR, path(&config.data_dir)),
@@ -84,12 +86,7 @@ impl fmt::Display for Settings {
                     .as_deref()
                     .and_then(text),
             ),
-            (
-                &setting::METRICS_LISTEN,
-                config
-                    .metrics_listen
-                    .and_then(|listen| text(&listen.to_string())),
-            ),
+            (&setting::METRICS_LISTEN, measures),
             (
                 &setting::TELEMETRY_OTLP,
                 config.otlp.as_ref().and_then(|url| text(url.as_str())),
