@@ -355,7 +355,10 @@ mod tests {
         let store = Metered::new(Arc::new(MemoryStore::new()), Arc::clone(&metrics));
         let at = Timestamp::from_unix_seconds(0);
         let entry = Entry::new(Uuid::nil(), at, Event::SignIn, Outcome::Failure);
-        let row = Keyring::new(&Secret::new([1; 32])).audit().sign(entry);
+        let row = Keyring::new(&Secret::new([1; 32]))
+            .in_use()
+            .audit()
+            .sign(entry);
         let counted = || {
             let sign_in = SignIn {
                 factor: "password",

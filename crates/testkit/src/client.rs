@@ -1,8 +1,4 @@
 //! A client of the API, as existing ones are: the same header, the same bodies.
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a test that cannot go on has failed"
-)]
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};

@@ -182,7 +182,9 @@ mod tests {
 
     fn results(lines: &[&str]) -> Results {
         let mut results = Results::default();
-        lines.iter().for_each(|line| results.see(line));
+        for line in lines {
+            results.see(line);
+        }
         results.figures("S01\tcodes\t3\nS01\tcodes\t4\na::sqlite::s01_x\tservers\t2\n");
         results
     }

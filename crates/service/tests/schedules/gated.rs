@@ -15,10 +15,11 @@ use vestibule_engine::{
 };
 use vestibule_store::{
     Accounts, AdminMfa, AdminMfaChange, Audit, AuditQuery, Authority, Bearer, Canary, Claim,
-    Creation, FactorReset, Finish, FirstFactors, Health, Holdings, IdentityProviders, Keys,
-    ListQuery, Listing, MfaProviders, NewUser, OpenChain, PasswordFailure, PasswordHash,
-    PasswordStanding, ProposedSeed, PushStart, Pushes, Redeeming, Redemption, Removal, Replacement,
-    RoleWrite, Roles, RowsOf, SecondFactors, SeedSummary, SessionStart, Settings, Settlement,
+    Creation, FactorReset, Finish, FirstFactors, Health, Holdings, IdentityProviders, KeyReport,
+    KeyRetirement, KeyState, Keys, ListQuery, Listing, MfaProviders, NewUser, OpenChain,
+    PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed, PushStart, Pushes, Redeeming,
+    Redemption, Removal, Replacement, Resealed, Retirement, RoleWrite, Roles, RowsOf, SealedCount,
+    SealedKind, SealedThing, SecondFactors, SeedSummary, SessionStart, Settings, Settlement,
     StoreError, StoredProvider, Swap, Tokens, Trail, UserChange, UserWrite,
 };
 use vestibule_store_memory::MemoryStore;
@@ -265,6 +266,17 @@ calls! {
     }
     free Keys {
         canary(new: &Canary) -> Canary;
+        key_state() -> KeyState;
+        announce_key(next: Uuid) -> Swap;
+        report_key(report: &KeyReport) -> ();
+        key_reports() -> Vec<KeyReport>;
+        begin_key(from: Uuid, canary: &Canary, trail: Trail<'_>) -> Swap;
+        pause_keys(paused: bool) -> ();
+        sealed_counts() -> Vec<SealedCount>;
+        sealed_things(kind: SealedKind, except: Uuid, after: Option<&[u8]>, most: u32)
+            -> Vec<SealedThing>;
+        reseal(secrets: &[Resealed]) -> u64;
+        retire_key(retirement: &KeyRetirement, trail: Trail<'_>) -> Retirement;
     }
 }
 
