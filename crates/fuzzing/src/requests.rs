@@ -1,6 +1,6 @@
 //! Requests to the whole router over the store in memory.
 //!
-//! The input is a text of at most [`MOST`] requests, one after the other:
+//! The input is a text of at most six requests, one after the other:
 //!
 //! ```text
 //! POST! /admin/local-users

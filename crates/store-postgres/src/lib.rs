@@ -44,9 +44,9 @@ use async_trait::async_trait;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use sqlx::{Connection as _, Postgres, query_scalar};
+use sqlx::{Connection as _, PgConnection, Postgres, query_scalar};
 use tokio::sync::OnceCell;
-use tokio::time::timeout;
+use tokio::time::{Instant, interval, timeout};
 use vestibule_store::{Health, Numbers, Pool, StoreError, Swap};
 
 use crate::connections::Connections;
@@ -60,6 +60,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// How long the connection for the migrations may take to open.
 const CONNECTING: Duration = Duration::from_secs(3);
+/// How often a server that does not listen is tried meanwhile.
+const TRIED_EVERY: Duration = Duration::from_millis(200);
 
 /// What every connection asks of the server.
 const SESSION: [(&str, &str); 2] = [
@@ -113,12 +115,25 @@ impl PostgresStore {
     }
 }
 
+/// A connection to a server that may be starting just now, as whoever starts both at once has it.
+async fn connect(servers: Servers) -> sqlx::Result<PgConnection> {
+    let (start, mut tries) = (Instant::now(), interval(TRIED_EVERY));
+    loop {
+        tries.tick().await;
+        let left = CONNECTING.saturating_sub(start.elapsed());
+        let connecting = timeout(left, connections::connect(servers.clone())).await;
+        let connecting = connecting.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        match connecting {
+            Err(sqlx::Error::Io(_)) if start.elapsed() + TRIED_EVERY < CONNECTING => {}
+            done => return done,
+        }
+    }
+}
+
 /// Brings the schema up to date, on a connection of its own: the one who waits for the migrations
 /// of another server waits as long as they take.
 async fn migrate(servers: Servers) -> Result<(), StoreError> {
-    let connecting = timeout(CONNECTING, connections::connect(servers)).await;
-    let connecting = connecting.unwrap_or(Err(sqlx::Error::PoolTimedOut));
-    let mut connection = connecting.map_err(store_error)?;
+    let mut connection = connect(servers).await.map_err(store_error)?;
     let migrated = match MIGRATIONS.run_direct(None, &mut connection, false).await {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(_)) => {

@@ -60,7 +60,7 @@ async fn unavailable_while_the_server_is_stopped() {
     }
     cluster.stop();
     let error = PostgresStore::open(database.url()).await.unwrap_err();
-    check_reason(&error, "no connection to the database in time");
+    check_reason(&error, "the database server cannot be reached");
 }
 
 #[tokio::test]

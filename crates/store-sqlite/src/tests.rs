@@ -1,6 +1,7 @@
 //! What only a file can do to a store.
 
 mod inspect;
+mod snapshot;
 mod upgrade;
 
 use std::fs;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use vestibule_testkit::client::{Answer, DEVICE};
-use vestibule_testkit::site::Backend;
+use vestibule_testkit::client::{Answer, Client, DEVICE};
+use vestibule_testkit::site::{Backend, Server};
 
 use crate::radius_stage::TOTP;
-use crate::{PASSWORD, STEP, on_both_databases, with_alice};
+use crate::{PASSWORD, STEP, on_both_databases, site, with_alice, with_alice_at};
 
 on_both_databases!(
+    s46_every_refusal_is_the_same_work,
     s46_without_the_password_all_users_are_alike,
     s46_all_codes_that_are_no_good_are_alike,
 );
@@ -61,7 +62,7 @@ async fn s46_without_the_password_all_users_are_alike(backend: Backend) {
             "providerName": "local", "username": name, "password": "wrong", "deviceId": DEVICE,
         });
         let call = client.call("POST", "/admin/login").json(&body);
-        seen(&vestibule_testkit::client::Client::send(call).await)
+        seen(&Client::send(call).await)
     };
     assert_eq!(login("alice").await, login("nobody").await);
 }
@@ -89,5 +90,50 @@ async fn s46_all_codes_that_are_no_good_are_alike(backend: Backend) {
         let partial = client.sign_in("alice", PASSWORD).await.token();
         let waiting = seen(&client.otp(&partial, &code).await);
         assert_eq!(waiting, wrong, "while it waits");
+    }
+}
+
+/// How many password hashes the server has computed.
+async fn hashes(server: &Server) -> u64 {
+    let log = server.log();
+    let (_, address) = log.split_once("/metrics\",\"address\":\"").unwrap();
+    let (address, _) = address.split_once('"').unwrap();
+    let port = server.client().at(&format!("http://{address}"));
+    let measures = Client::send(port.call("GET", "/metrics")).await.text;
+    let name = "vestibule_password_hashes_total ";
+    let count = measures.lines().find_map(|line| line.strip_prefix(name));
+    count.unwrap().parse().unwrap()
+}
+
+/// Nobody learns from the work that it takes which users there are: one hash each, whatever the
+/// name is, and whether or not the password is looked at.
+async fn s46_every_refusal_is_the_same_work(backend: Backend) {
+    let site = site(backend).with_settings("[metrics]\nlisten = \"127.0.0.1:0\"\n");
+    let (server, admin) = with_alice_at(&site).await;
+    let client = server.client();
+    for name in ["seeded", "exempt", "disabled", "locked"] {
+        client.add_user(&admin, name, PASSWORD).await.is(200);
+    }
+    client.enrol("seeded", PASSWORD, site.now()).await;
+    client
+        .choose_provider(&admin, TOTP, &["CN=exempt,OU=local"])
+        .await;
+    assert!(
+        site.operate(&["user", "disable", "disabled"], "")
+            .0
+            .success()
+    );
+    for _ in 0..5 {
+        client.sign_in("locked", "wrong").await.is(401);
+    }
+    for name in ["nobody", "alice", "seeded", "exempt", "disabled", "locked"] {
+        let before = hashes(&server).await;
+        client.sign_in_from(name, "wrong", STRANGER).await.is(401);
+        assert_eq!(hashes(&server).await, before + 1, "{name}");
+    }
+    for name in ["disabled", "locked"] {
+        let before = hashes(&server).await;
+        client.sign_in_from(name, PASSWORD, STRANGER).await.is(401);
+        assert_eq!(hashes(&server).await, before + 1, "{name}");
     }
 }
