@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
+use vestibule_testkit::figures;
 use vestibule_testkit::radius::attribute::REPLY_MESSAGE;
 use vestibule_testkit::radius::{Action, Answer as Reply, Flaw, Origin, Received, code};
 use vestibule_testkit::site::Backend;
@@ -162,6 +163,7 @@ async fn s36_a_thousand_forgeries_of_each_kind_change_no_verdict(backend: Backen
         .wait_until(|seen| seen.sent >= kinds * 1000)
         .await;
     assert!(!answer.is_finished(), "nothing of it ended the wait");
+    figures::note("S36", "datagrams forged", kinds * 1000);
     stage.radius.release();
     is_wrong(&answer.await.unwrap());
     stage.client().authorize(&partial).await.is(412);
