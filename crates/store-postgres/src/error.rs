@@ -1,6 +1,7 @@
 //! What the errors of Postgres mean: to an operator, and to a transaction that may try again.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use vestibule_store::{RETIRED_KEY, StoreError};
 
@@ -18,6 +19,12 @@ impl std::fmt::Display for NoPrimary {
 }
 
 impl std::error::Error for NoPrimary {}
+
+const DISK_FULL: &str = "there is no space left on the disk of the database";
+
+/// Whether a disk of the server was full when something was written last. Shared by all stores of a
+/// program: all it costs is a look.
+pub(crate) static DISK_WAS_FULL: AtomicBool = AtomicBool::new(false);
 
 /// What the driver's error is to the callers of the store.
 #[expect(
@@ -40,6 +47,9 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
         E::ColumnDecode { index, .. } => return StoreError::inconsistent("a column", index),
         _ => None,
     };
+    if reason == Some(DISK_FULL) {
+        DISK_WAS_FULL.store(true, Ordering::Relaxed);
+    }
     match reason {
         Some(reason) => StoreError::Unavailable {
             reason,
@@ -61,7 +71,7 @@ fn reason(code: &str) -> Option<&'static str> {
         (_, "3D000") => "the database does not exist",
         ("40", _) => "too many change the same rows at once",
         (_, "42501") => "the database user lacks a privilege",
-        (_, "53100") => "there is no space left on the disk of the database",
+        (_, "53100") => DISK_FULL,
         (_, "53300") => "the database server has too many connections",
         ("53", _) => "the database server is short of something",
         (_, "55P03") => "a row is locked by another for too long",

@@ -38,19 +38,20 @@ mod tests;
 
 pub use inspect::PostgresInspection;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use sqlx::{Connection as _, PgConnection, Postgres, query_scalar};
+use sqlx::{Connection as _, PgConnection, Postgres, query, query_scalar};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, interval, timeout};
 use vestibule_store::{Health, Numbers, Pool, StoreError, Swap};
 
 use crate::connections::Connections;
-use crate::error::store_error;
+use crate::error::{DISK_WAS_FULL, store_error};
 use crate::transaction::Transaction;
 use crate::url::Servers;
 
@@ -115,6 +116,17 @@ impl PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// Whether there is room for one more page: what is read, and what is written where there was
+    /// room before, does not tell.
+    async fn write_a_page(&self) -> Result<(), StoreError> {
+        let mut transaction = Transaction::begin(&self.connections, "BEGIN").await?;
+        let page = "CREATE TEMPORARY TABLE page ON COMMIT DROP AS SELECT 1 AS one";
+        transaction.run(query(page)).await?;
+        transaction.roll_back().await
+    }
+}
+
 /// A connection to a server that may be starting just now, as whoever starts both at once has it.
 async fn connect(servers: Servers) -> sqlx::Result<PgConnection> {
     let (start, mut tries) = (Instant::now(), interval(TRIED_EVERY));
@@ -175,6 +187,10 @@ impl Health for PostgresStore {
             return Err(StoreError::unavailable(
                 "the database is read-only, or a standby",
             ));
+        }
+        if DISK_WAS_FULL.load(Ordering::Relaxed) {
+            self.write_a_page().await?;
+            DISK_WAS_FULL.store(false, Ordering::Relaxed);
         }
         Ok(())
     }

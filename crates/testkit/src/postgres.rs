@@ -32,6 +32,18 @@ max_connections = 200
 shared_buffers = 32MB
 ";
 
+/// How the small disk is mounted: for the server alone, in a user namespace, and gone with it.
+const MOUNTED: [&str; 8] = [
+    "--user",
+    "--map-current-user",
+    "--keep-caps",
+    "--mount",
+    "--",
+    "/bin/sh",
+    "-c",
+    r#"mount -t tmpfs -o size=32m,mode=0700 none "$0" && exec "$@""#,
+];
+
 /// A running server with data of its own.
 #[derive(Debug)]
 pub struct Cluster {
@@ -40,6 +52,8 @@ pub struct Cluster {
     port: u16,
     /// Settings besides [`SETTINGS`].
     settings: String,
+    /// Whether the server sees a small disk, see [`Cluster::with_small_disk`].
+    small_disk: bool,
     /// The pipe whose end the supervisor waits for, and the supervisor.
     supervisor: (Option<ChildStdin>, Child),
 }
@@ -81,7 +95,65 @@ impl Cluster {
 
     /// A cluster of one's own with these settings, one a line.
     pub fn start_with(settings: &str) -> Self {
-        let mut cluster = Self::prepare(settings);
+        let mut cluster = Self::initialized(settings);
+        cluster.launch_anywhere();
+        cluster
+    }
+
+    /// A cluster of one's own with a database on a disk of 32 MiB, which is there for the server
+    /// alone and as long as it runs.
+    pub fn with_small_disk() -> (Self, Database) {
+        let mut cluster = Self::initialized("");
+        let disk = cluster.directory.join("disk");
+        cluster
+            .run_any("mkdir", [disk.as_os_str()])
+            .expect("a directory is made");
+        cluster.small_disk = true;
+        cluster.launch_anywhere();
+        let statement = format!("CREATE TABLESPACE small LOCATION '{}'", disk.display());
+        let (host, port) = (cluster.directory.as_os_str(), cluster.port.to_string());
+        let at = [
+            "-h".as_ref(),
+            host,
+            "-p".as_ref(),
+            port.as_ref(),
+            "-U".as_ref(),
+            USER.as_ref(),
+        ];
+        let made = at
+            .into_iter()
+            .chain(["-d", "postgres", "-qc", &statement].map(OsStr::new));
+        cluster.run("psql", made).expect("a tablespace is made");
+        let made = at
+            .into_iter()
+            .chain(["-D", "small", "small"].map(OsStr::new));
+        cluster.run("createdb", made).expect("a database is made");
+        let database = Database::at(cluster.url("small"));
+        (cluster, database)
+    }
+
+    /// Fills the small disk.
+    pub fn fill_disk(&self) {
+        let file = format!("of={}", self.filler());
+        let args = ["if=/dev/zero", &*file, "bs=4k", "status=none"].map(OsStr::new);
+        let filled = self.run_any("dd", args);
+        assert!(filled.is_err(), "until there is no room left");
+    }
+
+    /// Takes what filled the small disk away.
+    pub fn make_room(&self) {
+        let removed = self.run_any("rm", [OsStr::new(&self.filler())]);
+        removed.expect("the disk was filled");
+    }
+
+    /// Where the server's user sees the disk.
+    fn filler(&self) -> String {
+        let disk = self.directory.join("disk/filler");
+        format!("/proc/{}/root{}", self.first_process(), disk.display())
+    }
+
+    fn initialized(settings: &str) -> Self {
+        let cluster = Self::prepare(settings);
         let data = cluster.data();
         let args = [
             OsStr::new("--no-sync"),
@@ -93,7 +165,6 @@ impl Cluster {
             data.as_os_str(),
         ];
         cluster.run("initdb", args).expect("initdb works");
-        cluster.launch_anywhere();
         cluster
     }
 
@@ -135,6 +206,7 @@ impl Cluster {
             binaries,
             port: 0,
             settings: settings.to_owned(),
+            small_disk: false,
             supervisor: (pipe, supervisor),
         }
     }
@@ -255,14 +327,28 @@ impl Cluster {
     fn control(&self, arguments: &[&str]) -> io::Result<()> {
         let data = self.data();
         let arguments = arguments.iter().map(OsStr::new);
-        self.run(
-            "pg_ctl",
-            arguments.chain([OsStr::new("-D"), data.as_os_str()]),
-        )
+        let arguments = arguments.chain([OsStr::new("-D"), data.as_os_str()]);
+        if !self.small_disk {
+            return self.run("pg_ctl", arguments);
+        }
+        let (disk, pg_ctl) = (self.directory.join("disk"), self.binaries.join("pg_ctl"));
+        let mounted = MOUNTED.map(OsStr::new).into_iter();
+        let mounted = mounted.chain([disk.as_os_str(), pg_ctl.as_os_str()]);
+        self.run_any("unshare", mounted.chain(arguments))
     }
 
+    /// Runs a program of Postgres.
     fn run<'a>(&self, binary: &str, args: impl IntoIterator<Item = &'a OsStr>) -> io::Result<()> {
-        let output = as_postgres(self.binaries.join(binary).as_os_str())
+        self.run_any(self.binaries.join(binary), args)
+    }
+
+    fn run_any<'a>(
+        &self,
+        program: impl AsRef<OsStr>,
+        args: impl IntoIterator<Item = &'a OsStr>,
+    ) -> io::Result<()> {
+        let program = program.as_ref();
+        let output = as_postgres(program)
             .args(args)
             .stdin(Stdio::null())
             // Not a pipe: the server that pg_ctl leaves running would hold it open.
@@ -273,7 +359,7 @@ impl Cluster {
         if output.success() {
             Ok(())
         } else {
-            Err(io::Error::other(format!("{binary}: {output}")))
+            Err(io::Error::other(format!("{}: {output}", program.display())))
         }
     }
 }

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use futures_util::future::join_all;
 use sqlx::{Connection as _, Executor as _, PgConnection, query_scalar};
+use vestibule_testkit::client::Client;
 use vestibule_testkit::figures;
 use vestibule_testkit::postgres::{Cluster, Database};
 use vestibule_testkit::site::{ADMIN_PASSWORD, Backend, Site};
@@ -172,5 +173,44 @@ async fn postgres_rows_locked_by_somebody() {
     let recent = "SELECT count(*) FROM audit_events WHERE event = 'secondFactor'";
     let rows: i64 = query_scalar(recent).fetch_one(&mut stranger).await.unwrap();
     assert_eq!(rows, 2, "what was not done is not written down as done");
+    outlived("outlived without a restart");
+}
+
+/// The disk of the database is full: what needs room is told to come back, nothing is counted, and
+/// when there is room again everything goes on.
+#[tokio::test]
+async fn postgres_on_a_full_disk() {
+    let (cluster, database) = Cluster::with_small_disk();
+    let site = Site::over(binary(), Some(database));
+    let server = site.start();
+    let client = server.client();
+    let (authenticator, verified) = client.enrol("admin", ADMIN_PASSWORD, site.now()).await;
+    let admin = client.authorize(&verified).await.token();
+    site.advance(STEP);
+    let partial = client.sign_in("admin", ADMIN_PASSWORD).await.token();
+    let ready = async || Client::send(client.call("GET", "/readyz")).await.status;
+    cluster.fill_disk();
+    // There is room in pages that are there already, and then there is none.
+    let mut refused = None;
+    for n in 0..2_000 {
+        let answer = client.sign_in(&format!("nobody {n}"), "wrong").await;
+        if answer.status != 401 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    is_unavailable(&refused.unwrap());
+    assert!(server.log().contains("no space left"));
+    assert_eq!(ready().await, 503);
+    Client::send(client.call("GET", "/livez")).await.is(200);
+
+    cluster.make_room();
+    let code = authenticator.code(site.now());
+    client.otp(&partial, &code).await.token();
+    assert_eq!(ready().await, 200);
+    let users = client.get("/admin/local-users", &admin).await.json();
+    assert_eq!(users["data"][0]["failedLoginAttempts"], 0);
+    let partial = client.sign_in("admin", ADMIN_PASSWORD).await.token();
+    client.otp(&partial, &code).await.is(401);
     outlived("outlived without a restart");
 }
