@@ -8,7 +8,7 @@ CREATE TABLE master_keys (
 );
 CREATE UNIQUE INDEX master_keys_next ON master_keys (state) WHERE state = 'next';
 
--- Whether nothing is sealed anew for now.
+-- Whether an operator has paused the sealing anew.
 ALTER TABLE canary ADD COLUMN paused BOOLEAN NOT NULL DEFAULT FALSE;
 
 -- Which servers have the key that is to be used next.
@@ -25,55 +25,33 @@ UPDATE audit_seals SET key_id = (SELECT key_id FROM canary);
 
 -- Nothing comes in that was sealed with a key that was retired. Whoever retires one holds the lock
 -- alone: what began before is seen by then, and what comes later sees that the key is retired.
-CREATE FUNCTION check_master_key(one UUID, other UUID DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql AS $$
+-- The columns that name keys are the arguments.
+CREATE FUNCTION check_master_keys() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    named CONSTANT jsonb := to_jsonb(NEW);
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(8531321105947714866);
-    IF EXISTS (SELECT 1 FROM master_keys WHERE state = 'retired' AND key_id IN (one, other)) THEN
+    IF EXISTS (
+        SELECT 1 FROM master_keys
+        WHERE state = 'retired' AND key_id::text IN (SELECT named ->> unnest(TG_ARGV))
+    ) THEN
         RAISE EXCEPTION 'sealed with a retired master key' USING ERRCODE = 'VK001';
     END IF;
-END $$;
-
-CREATE FUNCTION check_seed_key() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM check_master_key(NEW.seed_key_id);
     RETURN NEW;
 END $$;
+
 CREATE TRIGGER check_key BEFORE INSERT ON second_factors FOR EACH ROW
-    WHEN (NEW.seed_key_id IS NOT NULL) EXECUTE FUNCTION check_seed_key();
+    WHEN (NEW.seed_key_id IS NOT NULL) EXECUTE FUNCTION check_master_keys('seed_key_id');
 CREATE TRIGGER check_new_key BEFORE UPDATE ON second_factors FOR EACH ROW
     WHEN (NEW.seed_key_id IS NOT NULL AND (NEW.seed_key_id IS DISTINCT FROM OLD.seed_key_id
         OR NEW.seed_sealed IS DISTINCT FROM OLD.seed_sealed))
-    EXECUTE FUNCTION check_seed_key();
-
-CREATE FUNCTION check_dialogue_key() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM check_master_key(NEW.dialogue_key_id);
-    RETURN NEW;
-END $$;
+    EXECUTE FUNCTION check_master_keys('seed_key_id');
 CREATE TRIGGER check_new_key BEFORE UPDATE ON tokens FOR EACH ROW
-    WHEN (NEW.dialogue_key_id IS NOT NULL) EXECUTE FUNCTION check_dialogue_key();
-
-CREATE FUNCTION check_provider_keys() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM check_master_key(NEW.shared_secret_key_id, NEW.challenge_secret_key_id);
-    RETURN NEW;
-END $$;
+    WHEN (NEW.dialogue_key_id IS NOT NULL) EXECUTE FUNCTION check_master_keys('dialogue_key_id');
 CREATE TRIGGER check_keys BEFORE INSERT OR UPDATE ON mfa_providers FOR EACH ROW
-    WHEN (NEW.kind = 'Radius') EXECUTE FUNCTION check_provider_keys();
-
-CREATE FUNCTION check_seal_key() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM check_master_key(NEW.key_id);
-    RETURN NEW;
-END $$;
+    WHEN (NEW.kind = 'Radius')
+    EXECUTE FUNCTION check_master_keys('shared_secret_key_id', 'challenge_secret_key_id');
 CREATE TRIGGER check_key BEFORE INSERT ON audit_seals FOR EACH ROW
-    WHEN (NEW.key_id IS NOT NULL) EXECUTE FUNCTION check_seal_key();
-
-CREATE FUNCTION check_audit_key() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM check_master_key(NEW.audit_key_id);
-    RETURN NEW;
-END $$;
+    WHEN (NEW.key_id IS NOT NULL) EXECUTE FUNCTION check_master_keys('key_id');
 CREATE TRIGGER check_key BEFORE UPDATE ON master_keys FOR EACH ROW
-    WHEN (NEW.audit_key_id IS NOT NULL) EXECUTE FUNCTION check_audit_key();
+    WHEN (NEW.audit_key_id IS NOT NULL) EXECUTE FUNCTION check_master_keys('audit_key_id');

@@ -5,7 +5,7 @@ use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 use vestibule_store::{
     Canary, KeyReport, KeyRetirement, KeyState, Keys, Resealed, Retirement, Sealed, SealedAt,
-    SealedCount, SealedKind, SealedThing, StoreError, StoredProvider, Swap, Trail,
+    SealedCount, SealedKind, SealedThing, StoreError, Swap, Trail,
 };
 use vestibule_store_sql::{
     CountRow, KEY_REPORTS, KEY_STATE, KeyRow, ReportRow, SEALED_COUNTS, SealedAuditKeyRow,
@@ -22,7 +22,7 @@ use crate::transaction::Transaction;
 const HOLD: &str = "SELECT 1 FROM canary FOR UPDATE";
 
 /// Waits for all writes under way that bring something sealed, and holds up those that come: see
-/// `check_master_key`.
+/// `check_master_keys`.
 const HOLD_ALONE: &str = "SELECT pg_advisory_xact_lock(8531321105947714866)";
 
 /// The key is neither in use nor ever was.
@@ -175,7 +175,7 @@ impl Keys for PostgresStore {
         after: Option<&[u8]>,
         most: u32,
     ) -> Result<Vec<SealedThing>, StoreError> {
-        macro_rules! rows {
+        macro_rules! things {
             ($row:ty, $statement:expr, $from:expr) => {{
                 let rows = query_as($statement)
                     .bind(except)
@@ -185,27 +185,16 @@ impl Keys for PostgresStore {
                     .fetch_all(&self.connections)
                     .await
                     .map_err(store_error)?;
-                rows.into_iter()
+                rows.into_iter().map(SealedThing::try_from).collect()
             }};
         }
         match kind {
-            SealedKind::Seeds => {
-                let rows = rows!(SealedSeedRow, SEEDS, uuid_after(after));
-                Ok(rows.map(SealedThing::from).collect())
-            }
+            SealedKind::Seeds => things!(SealedSeedRow, SEEDS, uuid_after(after)),
             SealedKind::RadiusSecrets => {
-                let rows = rows!(StoredProviderRow, PROVIDERS, uuid_after(after));
-                let stored = rows.map(|row| Ok(Box::new(StoredProvider::try_from(row)?)));
-                stored.map(|it| it.map(SealedThing::Provider)).collect()
+                things!(StoredProviderRow, PROVIDERS, uuid_after(after))
             }
-            SealedKind::Dialogues => {
-                let rows = rows!(SealedDialogueRow, DIALOGUES, octets_after(after));
-                rows.map(SealedThing::try_from).collect()
-            }
-            SealedKind::AuditKeys => {
-                let rows = rows!(SealedAuditKeyRow, AUDIT_KEYS, uuid_after(after));
-                Ok(rows.map(SealedThing::from).collect())
-            }
+            SealedKind::Dialogues => things!(SealedDialogueRow, DIALOGUES, octets_after(after)),
+            SealedKind::AuditKeys => things!(SealedAuditKeyRow, AUDIT_KEYS, uuid_after(after)),
         }
     }
 

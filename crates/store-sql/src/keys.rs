@@ -5,9 +5,10 @@ use uuid::Uuid;
 use vestibule_engine::{SeedId, SessionId, TokenHash, UserId};
 use vestibule_store::{
     KeyReport, KeyStanding, KeyState, Sealed, SealedCount, SealedKind, SealedThing, StoreError,
+    StoredProvider,
 };
 
-use crate::sealed;
+use crate::{StoredProviderRow, sealed};
 
 /// The canary, and each other key with it: a [`KeyRow`] each.
 pub const KEY_STATE: &str = "
@@ -124,9 +125,11 @@ pub struct SealedSeedRow {
     seed_sealed: Vec<u8>,
 }
 
-impl From<SealedSeedRow> for SealedThing {
-    fn from(row: SealedSeedRow) -> Self {
-        Self::Seed {
+impl TryFrom<SealedSeedRow> for SealedThing {
+    type Error = StoreError;
+
+    fn try_from(row: SealedSeedRow) -> Result<Self, StoreError> {
+        Ok(Self::Seed {
             user: UserId::from_uuid(row.user_id),
             seed: SeedId::from_uuid(row.seed_id),
             verified: row.verified,
@@ -134,7 +137,15 @@ impl From<SealedSeedRow> for SealedThing {
                 key_id: row.seed_key_id,
                 bytes: row.seed_sealed,
             },
-        }
+        })
+    }
+}
+
+impl TryFrom<StoredProviderRow> for SealedThing {
+    type Error = StoreError;
+
+    fn try_from(row: StoredProviderRow) -> Result<Self, StoreError> {
+        Ok(Self::Provider(Box::new(StoredProvider::try_from(row)?)))
     }
 }
 
@@ -174,15 +185,17 @@ pub struct SealedAuditKeyRow {
     audit_sealed: Vec<u8>,
 }
 
-impl From<SealedAuditKeyRow> for SealedThing {
-    fn from(row: SealedAuditKeyRow) -> Self {
-        Self::AuditKey {
+impl TryFrom<SealedAuditKeyRow> for SealedThing {
+    type Error = StoreError;
+
+    fn try_from(row: SealedAuditKeyRow) -> Result<Self, StoreError> {
+        Ok(Self::AuditKey {
             key: row.key_id,
             sealed: Sealed {
                 key_id: row.audit_key_id,
                 bytes: row.audit_sealed,
             },
-        }
+        })
     }
 }
 

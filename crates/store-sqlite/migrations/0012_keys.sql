@@ -8,7 +8,7 @@ CREATE TABLE master_keys (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX master_keys_next ON master_keys (state) WHERE state = 'next';
 
--- Whether nothing is sealed anew for now.
+-- Whether an operator has paused the sealing anew.
 ALTER TABLE canary ADD COLUMN paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1));
 
 -- Which servers have the key that is to be used next.

@@ -5,7 +5,7 @@ use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 use vestibule_store::{
     Canary, KeyReport, KeyRetirement, KeyState, Keys, Resealed, Retirement, Sealed, SealedAt,
-    SealedCount, SealedKind, SealedThing, StoreError, StoredProvider, Swap, Trail,
+    SealedCount, SealedKind, SealedThing, StoreError, Swap, Trail,
 };
 use vestibule_store_sql::{
     CountRow, KEY_REPORTS, KEY_STATE, KeyRow, ReportRow, SEALED_COUNTS, SealedAuditKeyRow,
@@ -154,31 +154,20 @@ impl Keys for SqliteStore {
         after: Option<&[u8]>,
         most: u32,
     ) -> Result<Vec<SealedThing>, StoreError> {
-        macro_rules! rows {
+        macro_rules! things {
             ($row:ty, $statement:expr, $from:expr) => {{
                 let rows = query_as($statement).bind(except).bind($from).bind(most);
                 let rows: Vec<$row> = rows.fetch_all(self.reads()?).await.map_err(store_error)?;
-                rows.into_iter()
+                rows.into_iter().map(SealedThing::try_from).collect()
             }};
         }
         match kind {
-            SealedKind::Seeds => {
-                let rows = rows!(SealedSeedRow, SEEDS, uuid_after(after));
-                Ok(rows.map(SealedThing::from).collect())
-            }
+            SealedKind::Seeds => things!(SealedSeedRow, SEEDS, uuid_after(after)),
             SealedKind::RadiusSecrets => {
-                let rows = rows!(StoredProviderRow, PROVIDERS, uuid_after(after));
-                let stored = rows.map(|row| Ok(Box::new(StoredProvider::try_from(row)?)));
-                stored.map(|it| it.map(SealedThing::Provider)).collect()
+                things!(StoredProviderRow, PROVIDERS, uuid_after(after))
             }
-            SealedKind::Dialogues => {
-                let rows = rows!(SealedDialogueRow, DIALOGUES, octets_after(after));
-                rows.map(SealedThing::try_from).collect()
-            }
-            SealedKind::AuditKeys => {
-                let rows = rows!(SealedAuditKeyRow, AUDIT_KEYS, uuid_after(after));
-                Ok(rows.map(SealedThing::from).collect())
-            }
+            SealedKind::Dialogues => things!(SealedDialogueRow, DIALOGUES, octets_after(after)),
+            SealedKind::AuditKeys => things!(SealedAuditKeyRow, AUDIT_KEYS, uuid_after(after)),
         }
     }
 

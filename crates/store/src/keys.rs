@@ -18,7 +18,7 @@ pub const RETIRED_KEY: &str = "the master key that this server seals with was re
 pub struct KeyState {
     /// What was sealed with the key in use; `None` in a new database.
     pub canary: Option<Canary>,
-    /// Whether nothing is to be sealed anew for now.
+    /// Whether an operator has paused the sealing anew.
     pub paused: bool,
     /// The other keys, in the order of their ids.
     pub others: Vec<(Uuid, KeyStanding)>,
@@ -246,7 +246,7 @@ pub trait Keys: Send + Sync {
         trail: Trail<'_>,
     ) -> Result<Swap, StoreError>;
 
-    /// Says whether nothing is to be sealed anew for now.
+    /// Pauses the sealing anew, on whatever machine it runs, or lets it go on.
     async fn pause_keys(&self, paused: bool) -> Result<(), StoreError>;
 
     /// How many secrets each key has sealed, those that have sealed any.

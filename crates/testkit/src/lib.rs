@@ -8,6 +8,7 @@ pub mod authenticator;
 pub mod clock;
 pub mod figures;
 pub mod freeradius;
+pub mod people;
 pub mod planted;
 pub mod postgres;
 pub mod radius;

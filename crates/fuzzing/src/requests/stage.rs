@@ -15,7 +15,7 @@ use vestibule_engine::password::{Lane, PasswordFailures};
 use vestibule_engine::role::SYSTEM_ADMINISTRATION;
 use vestibule_engine::token::Lifetimes;
 use vestibule_engine::user::ADMIN;
-use vestibule_engine::{DeviceId, NewToken, Secret, SessionId, Token, User, UserId, UserName};
+use vestibule_engine::{DeviceId, NewToken, Secret, SessionId, Token, User, UserId};
 use vestibule_http::{Readiness, Site, TrustedProxies, router};
 use vestibule_service::{
     ClientAddress, Clock as _, Keyring, ListQuery, Origin, OsRandom, Parts, Policy, Service,
@@ -28,6 +28,7 @@ use vestibule_store::{
 use vestibule_store_memory::MemoryStore;
 use vestibule_testkit::authenticator::Authenticator;
 use vestibule_testkit::clock::FakeClock;
+use vestibule_testkit::people::user;
 use vestibule_testkit::random::SeededRandom;
 
 use super::ACCEPT;
@@ -106,23 +107,13 @@ impl Stage {
         let now = service.now();
         let administers = id == ADMIN;
         let user = User {
-            id,
-            name: UserName::new(name).expect("a name"),
             first_name: "F".to_owned(),
             last_name: "L".to_owned(),
-            email: None,
-            phone: None,
-            notes: String::new(),
-            tags: Vec::new(),
-            disabled: false,
-            password_failures: PasswordFailures::default(),
-            exempt_until: None,
             roles: administers
                 .then_some(SYSTEM_ADMINISTRATION)
                 .into_iter()
                 .collect(),
-            created: now,
-            updated: now,
+            ..user(id, name, now)
         };
         let password = password(service).await;
         let new = NewUser {

@@ -11,9 +11,7 @@ use tokio::runtime::Builder;
 use vestibule_engine::mfa::TOTP_PROVIDER;
 use vestibule_engine::password::{Lane, LockoutPolicy, PasswordFailures};
 use vestibule_engine::token::Lifetimes;
-use vestibule_engine::{
-    DeviceId, NewToken, Secret, SessionId, TokenHash, TokenKind, User, UserId, UserName,
-};
+use vestibule_engine::{DeviceId, NewToken, Secret, SessionId, TokenHash, TokenKind, UserId};
 use vestibule_service::{Clock as _, Keyring, Parts, Policy, Service};
 use vestibule_store::{
     Accounts as _, AdminMfaChange, Bearer, DeviceLane, FirstFactors as _, NewUser, PasswordFailure,
@@ -23,6 +21,7 @@ use vestibule_store::{
 use vestibule_store_memory::MemoryStore;
 use vestibule_testkit::authenticator::Authenticator;
 use vestibule_testkit::clock::{FakeClock, START};
+use vestibule_testkit::people::user;
 use vestibule_testkit::random::SeededRandom;
 
 use crate::gated::{Gated, Tape};
@@ -85,24 +84,8 @@ impl Stage {
             .set_admin_mfa(&due, &[])
             .await
             .expect("settings");
-        let user = User {
-            id: alice(),
-            name: UserName::new("alice").expect("a name"),
-            first_name: String::new(),
-            last_name: String::new(),
-            email: None,
-            phone: None,
-            notes: String::new(),
-            tags: Vec::new(),
-            disabled: false,
-            password_failures: PasswordFailures::default(),
-            exempt_until: None,
-            roles: Vec::new(),
-            created: START,
-            updated: START,
-        };
         let new = NewUser {
-            user,
+            user: user(alice(), "alice", START),
             password: Some(hash()),
             authority: None,
         };

@@ -11,13 +11,14 @@ use vestibule_engine::provider::RadiusMode;
 use vestibule_engine::radius::{Effect, RadiusAttempt, RadiusStanding};
 use vestibule_engine::token::Lifetimes;
 use vestibule_engine::{
-    DeviceId, NameKey, NewToken, PushOutcome, SessionId, Timestamp, Token, User, UserId, UserName,
+    DeviceId, NameKey, NewToken, PushOutcome, SessionId, Timestamp, Token, UserId,
 };
 use vestibule_store::{
     Accounts as _, AdminMfaChange, Creation, DeviceLane, FirstFactors as _, MfaProviders as _,
     NewUser, PasswordFailure, PasswordHash, Redeeming, Redemption, Removal, SecondFactors as _,
     SessionStart, Settings as _, Swap, Tokens as _,
 };
+use vestibule_testkit::people::user;
 use vestibule_testkit::postgres::{Cluster, Database};
 
 use crate::PostgresStore;
@@ -80,22 +81,8 @@ impl Site {
 
     /// Signs a user in; what an acceptance in that session would be redeemed by.
     async fn accepted(&self, n: u8) -> Redemption {
-        let user = User {
-            id: UserId::from_random([n; 16]),
-            name: UserName::new(format!("user {n}")).unwrap(),
-            first_name: String::new(),
-            last_name: String::new(),
-            email: None,
-            phone: None,
-            notes: String::new(),
-            tags: Vec::new(),
-            disabled: false,
-            password_failures: PasswordFailures::default(),
-            exempt_until: None,
-            roles: Vec::new(),
-            created: Timestamp::from_micros(0),
-            updated: Timestamp::from_micros(0),
-        };
+        let id = UserId::from_random([n; 16]);
+        let user = user(id, &format!("user {n}"), Timestamp::from_micros(0));
         let password = PasswordHash::new("$argon2id$");
         let new = NewUser {
             user: user.clone(),

@@ -1,7 +1,7 @@
 //! Sign-ins, sessions and resets.
 
 use serde_json::json;
-use vestibule_testkit::client::DEVICE;
+use vestibule_testkit::client::{Answer, DEVICE};
 
 use super::{Acted, Guesses, InDoubt, Member, PASSWORD, Partial, Phone};
 use crate::load::Load;
@@ -42,19 +42,22 @@ impl Member {
         Ok(())
     }
 
+    /// Asks for administration with a token.
+    async fn authorize(&self, load: &Load<'_>, token: &str) -> Result<Answer, InDoubt> {
+        let answer = load.ask(&self.dice, |client| {
+            let call = client.call("GET", "/admin/authorization");
+            call.bearer_auth(token)
+        });
+        answer.await.ok_or(InDoubt)
+    }
+
     /// A token that was rotated, logged out or ended by a reset.
     pub(super) async fn try_dead_token(&mut self, load: &Load<'_>) -> Acted {
         if self.dead.is_empty() {
             return Ok(());
         }
         let token = &self.dead[self.dice.below(self.dead.len())];
-        let answer = load
-            .ask(&self.dice, |client| {
-                let call = client.call("GET", "/admin/authorization");
-                call.bearer_auth(token)
-            })
-            .await
-            .ok_or(InDoubt)?;
+        let answer = self.authorize(load, token).await?;
         answer.is(401);
         load.ledger.counted(|counts| counts.dead_tokens_tried += 1);
         Ok(())
@@ -66,13 +69,7 @@ impl Member {
             return Ok(());
         }
         let token = &self.verified[self.dice.below(self.verified.len())];
-        let answer = load
-            .ask(&self.dice, |client| {
-                let call = client.call("GET", "/admin/authorization");
-                call.bearer_auth(token)
-            })
-            .await
-            .ok_or(InDoubt)?;
+        let answer = self.authorize(load, token).await?;
         load.ledger.audited(answer.is(403));
         Ok(())
     }
