@@ -15,6 +15,8 @@ pub(crate) use catalogue::findings;
 
 /// How many crashes there are on each store, where nothing else is said.
 const KILLS: &str = "200";
+/// How many users are written to at once from two replicas, where nothing else is said.
+const STRESS: &str = "2000";
 
 /// Runs the scenarios in their long form; whether all passed.
 pub(crate) fn run(root: &Path) -> bool {
@@ -39,8 +41,10 @@ fn passed(root: &Path) -> Result<bool, String> {
     tests.env("VESTIBULE_FIGURES", &figures);
     // So that whatever is logged at all is searched for secrets.
     tests.env("TESTKIT_LOG", "trace");
-    if std::env::var_os("VESTIBULE_KILLS").is_none() {
-        tests.env("VESTIBULE_KILLS", KILLS);
+    for (variable, long) in [("VESTIBULE_KILLS", KILLS), ("VESTIBULE_STRESS", STRESS)] {
+        if std::env::var_os(variable).is_none() {
+            tests.env(variable, long);
+        }
     }
     let mut results = table::Results::default();
     let went_well = run_seeing(&mut tests, |line| results.see(line));

@@ -52,10 +52,10 @@ fn finds(scene: &Scene, what: &str) {
 async fn the_contract_of_stores_finds_what_overwrites() {
     for fault in [Fault::FailuresOverwrite, Fault::PushesOverwrite] {
         let store = Stage::set(fault).await.without_turns();
-        let found = stress(&store, 100).await.expect_err("a mistake");
+        let found = stress(&[store], 0..100).await.expect_err("a mistake");
         assert!(found.contains("two writes rest on"), "{found}");
     }
     let store = Stage::set(Fault::None).await.without_turns();
-    let tried = stress(&store, 100).await.expect("no mistake");
-    assert!(tried.moved > 0, "{tried}");
+    let tried = stress(&[store], 0..100).await.expect("no mistake");
+    assert!(tried.moved > 0, "{tried:?}");
 }

@@ -5,7 +5,7 @@
 //! in that order must end in what the store holds. Nothing else is asked of how they met.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -31,19 +31,15 @@ pub struct Tried {
     pub moved: u64,
 }
 
-impl fmt::Display for Tried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} writes done, {} refused", self.done, self.moved)
-    }
-}
-
-/// Writes to so many users.
+/// Writes to these users, one after the other, through stores that share what they hold. Other
+/// users may be written to meanwhile.
 ///
 /// # Errors
 /// What does not fit.
-pub async fn stress(store: &Arc<dyn Store>, rounds: u64) -> Result<Tried, String> {
+pub async fn stress(stores: &[Arc<dyn Store>], users: Range<u64>) -> Result<Tried, String> {
+    let store = stores.first().ok_or("no store")?;
     let mut all = Tried::default();
-    for round in 0..rounds {
+    for round in users {
         let user = add(store, round + 1, &format!("user {round}")).await;
         let first = 10 * (round + 1);
         let enrolled = Actor::enrolled(store, user, first).await;
@@ -53,7 +49,7 @@ pub async fn stress(store: &Arc<dyn Store>, rounds: u64) -> Result<Tried, String
         }
         let witness = Actor::sign_in(store, user, first + SESSIONS + 1).await;
         let before = witness.bearer(store).await.factor;
-        let tasks = (0..WRITERS).map(|n| {
+        let tasks = (0..WRITERS).zip(stores.iter().cycle()).map(|(n, store)| {
             let plan = Plan(round << 8 | n);
             tokio::spawn(writes(store.clone(), actors.clone(), n, plan))
         });
