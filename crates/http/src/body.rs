@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use http_body_util::BodyExt as _;
@@ -15,6 +15,8 @@ use crate::error::ApiError;
 
 /// Octets that a body may have.
 const LONGEST: usize = 64 * 1024;
+/// Octets that a body usually has at most.
+const USUAL: usize = 1024;
 /// Octets that are let go by before the connection is closed on whoever sends them.
 const LONGEST_DRAINED: usize = 4 * 1024 * 1024;
 /// Levels of nesting that a body may have; the API needs four.
@@ -75,26 +77,30 @@ impl RawBody {
 /// The octets of a body, or `None` if there are too many. Those are let go by, up to a limit: who
 /// is cut off in the middle of a body does not see the answer.
 async fn collect(mut body: Body) -> Result<Option<Zeroizing<Vec<u8>>>, axum::Error> {
-    // As long as it can become, so that it never moves and leaves a copy behind.
-    let hint = usize::try_from(body.size_hint().lower()).unwrap_or(LONGEST);
-    let (mut bytes, mut length) = (Zeroizing::new(Vec::new()), 0);
-    bytes.reserve_exact(if hint == 0 {
-        LONGEST
-    } else {
-        hint.min(LONGEST)
-    });
+    let (mut bytes, mut length) = (Zeroizing::new(Vec::with_capacity(USUAL)), 0);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else {
             continue;
         };
         length += data.len();
         if length <= LONGEST {
+            make_room(&mut bytes, data.len());
             bytes.extend_from_slice(&data);
         } else if length > LONGEST_DRAINED {
             break;
         }
     }
     Ok((length <= LONGEST).then_some(bytes))
+}
+
+/// Grows with what has arrived, not with what was announced; what it moves out of is wiped.
+fn make_room(bytes: &mut Zeroizing<Vec<u8>>, more: usize) {
+    let length = bytes.len() + more;
+    if length > bytes.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(length.max(2 * bytes.capacity())));
+        larger.extend_from_slice(bytes);
+        *bytes = larger;
+    }
 }
 
 fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {

@@ -54,13 +54,21 @@ struct Report {
     stopping: bool,
 }
 
+const LIVEZ: &str = "/livez";
+const READYZ: &str = "/readyz";
+
+/// Whether a route is for those who look after the server.
+pub(crate) fn is_probe(route: &str) -> bool {
+    [LIVEZ, READYZ].contains(&route)
+}
+
 pub(crate) fn routes(service: Service, readiness: Readiness) -> Router {
     Router::new()
         .route(
-            "/livez",
+            LIVEZ,
             get(async || Json(serde_json::json!({ "live": true }))),
         )
-        .route("/readyz", get(ready))
+        .route(READYZ, get(ready))
         .with_state(Health {
             service,
             readiness,

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
 use futures_util::FutureExt as _;
@@ -18,10 +18,11 @@ use vestibule_service::{Origin, Service, ServiceError};
 use crate::around::answer;
 use crate::client::Asked;
 use crate::error::{ApiError, Denied};
+use crate::health::is_probe;
 use crate::routes::has_versions;
 use crate::traces::Joined;
 use crate::watch::Watch;
-use crate::{Traces, TrustedProxies, accept};
+use crate::{Traces, TrustedProxies, accept, bearer};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Of W3C Trace Context, level 2.
@@ -75,17 +76,14 @@ pub(crate) fn envelope(
         trace.id = Empty,
     );
     let joined = traces.join(&span, request.headers());
-    let is_ours = has_versions(matched);
-    let bears_token = request.headers().contains_key(AUTHORIZATION);
-    let refusal = is_ours.then(|| {
-        let admitted = service.admits_request(address);
-        let limited = admitted.err().map(ApiError::too_many_requests);
-        limited
-            .map(IntoResponse::into_response)
-            .or_else(|| accept::refusal(request.headers()))
+    let headers = request.headers();
+    let refusal = limit(&service, asked.0, matched, headers).or_else(|| {
+        let refusal = has_versions(matched).then(|| accept::refusal(headers));
+        refusal.flatten()
     });
-    let watch = Watch::begin(service.clone(), request.method().clone(), matched_path);
-    let answered = match refusal.flatten() {
+    let method = request.method().clone();
+    let watch = Watch::begin(service.clone(), asked.0, method, matched_path);
+    let answered = match refusal {
         Some(refusal) => Either::Left(ready(refusal)),
         None => Either::Right(answer(route, request)),
     };
@@ -96,10 +94,6 @@ pub(crate) fn envelope(
                 error!("A handler panicked; the panic is above");
                 ApiError::internal().into_response()
             });
-            let is_good = bears_token && response.status() != StatusCode::UNAUTHORIZED;
-            if is_ours && !is_good && response.status() != StatusCode::TOO_MANY_REQUESTS {
-                service.count_without_token(address);
-            }
             // Few answers deny anything, and many wait long: only those few are given the room.
             match response.extensions_mut().remove::<Denied>() {
                 None => Either::Left(ready(response)),
@@ -108,6 +102,19 @@ pub(crate) fn envelope(
         })
         .map(move |response| finish(id, watch, joined, response))
         .instrument(span)
+}
+
+/// The answer to an address that has made too many requests without a good token. Whoever looks
+/// whether the server is alive is always told.
+fn limit(service: &Service, origin: Origin, route: &str, headers: &HeaderMap) -> Option<Response> {
+    if is_probe(route) {
+        return None;
+    }
+    let token = || Some(bearer::read(headers).ok()?.hash());
+    let begun = service.begin_request(origin, token);
+    begun
+        .err()
+        .map(|wait| ApiError::too_many_requests(wait).into_response())
 }
 
 /// An answer that denies something, once that is written down. What cannot be written down is not

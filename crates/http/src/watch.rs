@@ -3,11 +3,12 @@
 use axum::extract::MatchedPath;
 use axum::http::Method;
 use tokio::time::Instant;
-use vestibule_service::Service;
+use vestibule_service::{Origin, Service};
 
 /// A request that is under way. It may be so for minutes, with thousands of others: this is small.
 pub(crate) struct Watch {
     service: Service,
+    origin: Origin,
     method: Method,
     route: Option<MatchedPath>,
     begun: Instant,
@@ -15,10 +16,16 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn begin(service: Service, method: Method, route: Option<MatchedPath>) -> Self {
+    pub(crate) fn begin(
+        service: Service,
+        origin: Origin,
+        method: Method,
+        route: Option<MatchedPath>,
+    ) -> Self {
         service.metrics().request_began();
         Self {
             service,
+            origin,
             method,
             route,
             begun: Instant::now(),
@@ -39,5 +46,7 @@ impl Drop for Watch {
         let (method, took) = (self.method.as_str(), self.begun.elapsed());
         let metrics = self.service.metrics();
         metrics.request_ended(method, route, self.status, took);
+        let fault_is_ours = self.status.is_some_and(|status| status >= 500);
+        self.service.end_request(self.origin, fault_is_ours);
     }
 }

@@ -1,11 +1,15 @@
 //! Those who would wear the server out: each has a limit, and everybody else goes on.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use vestibule_testkit::client::{Client, DEVICE};
+use vestibule_testkit::client::{Answer, Client, DEVICE};
 use vestibule_testkit::site::{ADMIN_PASSWORD, Backend, Server, Site};
 
 fn site(settings: &str) -> Site {
@@ -106,56 +110,147 @@ async fn who_sends_too_slowly_is_hung_up_on() {
     is_served(&server).await;
 }
 
-/// Requests without a good token are limited by address, before anything is looked up for them;
-/// with a good one, and from elsewhere, one goes on; and a minute later it is forgotten.
-#[tokio::test]
-async fn who_asks_without_a_token_is_limited_by_address() {
-    let site = site(
-        "[proxies]\ntrusted = [\"127.0.0.1\"]\n[limits]\nrequests_without_token_per_minute = 20\n",
-    );
-    let server = site.start();
-    let client = server.client();
-    let from = async |address: &str, path: &str, token: Option<&str>| {
-        let mut call = client.call("GET", path).header("x-forwarded-for", address);
+/// Somebody at an address, behind a proxy that is trusted.
+struct Somebody<'s> {
+    client: &'s Client,
+    address: &'s str,
+}
+
+impl Somebody<'_> {
+    async fn asks(&self, method: &str, path: &str, token: Option<&str>) -> Answer {
+        let call = self.client.call(method, path);
+        let mut call = call.header("x-forwarded-for", self.address);
         if let Some(token) = token {
             call = call.bearer_auth(token);
         }
         Client::send(call).await
+    }
+
+    async fn signs_in(&self, username: &str, password: &str) -> Answer {
+        let body = json!({
+            "providerName": "local", "username": username, "password": password,
+            "deviceId": DEVICE,
+        });
+        let call = self.client.call("POST", "/admin/authentication");
+        let call = call.header("x-forwarded-for", self.address).json(&body);
+        Client::send(call).await
+    }
+}
+
+const TRUSTED: &str = "[proxies]\ntrusted = [\"127.0.0.1\"]\n[limits]\n";
+const NAMES: &str = "/admin/identity-providers/names";
+const USERS: &str = "/admin/local-users";
+const DUE: &str = "/admin/authorization";
+
+/// Requests without a good token are limited by address, whatever they ask for and however they
+/// are answered; who had a good one from there goes on, as does everybody elsewhere; and a minute
+/// later it is forgotten.
+#[tokio::test]
+async fn who_asks_without_a_token_is_limited_by_address() {
+    let site = site(&format!(
+        "{TRUSTED}requests_without_token_per_minute = 20\n"
+    ));
+    let server = site.start();
+    let client = server.client();
+    let at = |address| Somebody {
+        client: &client,
+        address,
     };
-    let body = json!({
-        "providerName": "local", "username": "admin", "password": ADMIN_PASSWORD,
-        "deviceId": DEVICE,
-    });
-    let sign_in = client.call("POST", "/admin/authentication").json(&body);
-    let sign_in = sign_in.header("x-forwarded-for", "192.0.2.1");
-    let partial = Client::send(sign_in).await.token();
-    let (office, elsewhere) = ("192.0.2.1", "192.0.2.2");
-    let (names, due) = ("/admin/identity-providers/names", "/admin/authorization");
+    let (office, elsewhere) = (at("192.0.2.1"), at("192.0.2.2"));
+    let partial = office.signs_in("admin", ADMIN_PASSWORD).await.token();
+    let other = elsewhere.signs_in("admin", ADMIN_PASSWORD).await.token();
     // What a good token asks for is not counted, however often.
     for _ in 0..40 {
-        from(office, due, Some(&partial)).await.is(412);
+        office.asks("GET", DUE, Some(&partial)).await.is(412);
     }
     let guess = "A".repeat(43) + "=";
     for n in 1..20 {
-        match n % 3 {
-            0 => from(office, names, None).await.is(200),
-            1 => from(office, "/admin/local-users", None).await.is(401),
-            _ => from(office, "/admin/local-users", Some(&guess))
-                .await
-                .is(401),
+        let (method, path, token, status) = match n % 8 {
+            0 => ("GET", NAMES, None, 200),
+            1 => ("GET", USERS, None, 401),
+            2 => ("GET", USERS, Some(&*guess), 401),
+            3 => ("GET", NAMES, Some("x"), 200),
+            4 => ("PATCH", USERS, Some("x"), 405),
+            5 => ("POST", "/admin/authentication", Some("x"), 400),
+            6 => ("GET", "/admin/nothing", None, 404),
+            _ => ("GET", "/admin/version", Some("x"), 200),
         };
+        office.asks(method, path, token).await.is(status);
     }
-    for path in [names, "/admin/local-users", due] {
-        let limited = from(office, path, Some(&guess)).await;
-        assert_eq!(limited.is(429).json()["id"], "too many requests");
-        assert!(limited.headers.contains_key("retry-after"));
+    for path in [NAMES, USERS, DUE, "/admin/nothing", "/admin/version"] {
+        for token in [None, Some("x"), Some(&*guess), Some(&*other)] {
+            let limited = office.asks("GET", path, token).await;
+            assert_eq!(limited.is(429).json()["id"], "too many requests");
+            assert!(limited.headers.contains_key("retry-after"));
+        }
     }
-    from(elsewhere, names, None).await.is(200);
+    office.asks("GET", DUE, Some(&partial)).await.is(412);
+    elsewhere.asks("GET", NAMES, None).await.is(200);
     // Whoever looks after the server sees it from there, too.
-    from(office, "/readyz", None).await.is(200);
+    office.asks("GET", "/readyz", None).await.is(200);
     site.advance(std::time::Duration::from_mins(1));
-    from(office, names, None).await.is(200);
-    from(office, due, Some(&partial)).await.is(412);
+    office.asks("GET", NAMES, None).await.is(200);
+    office.asks("GET", DUE, Some(&partial)).await.is(412);
+}
+
+/// Requests that are under way count: bodies that never end are not read for everybody at once.
+#[tokio::test]
+async fn bodies_on_their_way_count_as_requests() {
+    let site = site(&format!(
+        "{TRUSTED}requests_without_token_per_minute = 20\n"
+    ));
+    let server = site.start();
+    let client = server.client();
+    let mut bodies = Vec::new();
+    for _ in 0..20 {
+        let mut stream = connect(&server).await;
+        let head = "POST /admin/authentication HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\
+            Expect: 100-continue\r\nX-Forwarded-For: 2001:db8::1\r\n\
+            Accept: application/vnd.appgate.peer-v23+json\r\n\
+            Content-Type: application/json\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The server waits for the body.
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 100");
+        bodies.push(stream);
+    }
+    let at = |address| Somebody {
+        client: &client,
+        address,
+    };
+    at("2001:db8::2").asks("GET", NAMES, None).await.is(429);
+    at("2001:db8:0:1::2").asks("GET", NAMES, None).await.is(200);
+}
+
+/// Somebody who signs in is not kept waiting by a crowd that comes from few places.
+#[tokio::test]
+async fn a_crowd_of_passwords_does_not_keep_others_out() {
+    let site = site(&format!(
+        "{TRUSTED}hash_queue = 12\nsign_in_failures_per_minute = 100000\n"
+    ));
+    let server = site.start();
+    let client = server.client();
+    let addresses: Vec<_> = (1..=4).map(|n| format!("2001:db8:{n}::1")).collect();
+    let crowd = join_all((0..240).map(|n| {
+        let somebody = Somebody {
+            client: &client,
+            address: &addresses[n % addresses.len()],
+        };
+        async move { somebody.signs_in("nobody", "wrong").await }
+    }));
+    let victim = Somebody {
+        client: &client,
+        address: "192.0.2.7",
+    };
+    let (crowd, victim) = tokio::join!(crowd, async {
+        for _ in 0..4 {
+            victim.signs_in("admin", ADMIN_PASSWORD).await.token();
+        }
+    });
+    let () = victim;
+    let turned_away = crowd.iter().filter(|answer| answer.status == 503).count();
+    assert!(turned_away > 0, "there was a crowd");
 }
 
 /// However many passwords arrive at once, so many are hashed as there are cores, a bounded number

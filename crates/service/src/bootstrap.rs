@@ -18,6 +18,7 @@ use crate::limiter::Limiter;
 use crate::metered::Metered;
 use crate::metrics::Metrics;
 use crate::radius::{RadiusRandom, WaitingPushes};
+use crate::tokenless::Tokenless;
 use crate::{
     ClientAddress, Conflict, Hasher, Inner, Keyring, Origin, Parts, Place, SealError, Service,
     ServiceError,
@@ -118,7 +119,7 @@ impl Service {
                 server,
                 hasher: Hasher::new(policy.hash_queue),
                 limiter: Limiter::new(policy.sign_in_failures_per_minute),
-                tokenless: Limiter::new(policy.requests_without_token_per_minute),
+                tokenless: Tokenless::new(policy.requests_without_token_per_minute),
                 policy,
             }),
         }

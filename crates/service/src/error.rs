@@ -218,6 +218,16 @@ impl From<StoreError> for ServiceError {
     }
 }
 
+impl ServiceError {
+    /// Whether too many passwords waited to be hashed.
+    pub(crate) fn is_busy(&self) -> bool {
+        let Self::Unavailable(source) = self else {
+            return false;
+        };
+        matches!(source.downcast_ref(), Some(HasherError::Busy))
+    }
+}
+
 impl From<HasherError> for ServiceError {
     fn from(error: HasherError) -> Self {
         match error {

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::Semaphore;
 use tracing::{Instrument as _, debug_span};
 use vestibule_engine::Secret;
 use vestibule_store::PasswordHash;
 
-use crate::{Random, TRACE};
+use crate::turns::{NoPlace, Turns};
+use crate::{ClientAddress, Random, TRACE};
 
 /// KiB of memory, passes and lanes: the first choice of OWASP for argon2id.
 const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
@@ -20,10 +20,8 @@ const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 /// Makes and verifies password hashes.
 #[derive(Debug)]
 pub struct Hasher {
-    threads: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
-    /// Places in the queue, taken or not.
-    places: usize,
+    turns: Turns,
+    cores: usize,
     hashes: AtomicU64,
     refusals: AtomicU64,
 }
@@ -44,17 +42,15 @@ impl Hasher {
     /// A hasher for which at most `queue` may wait.
     pub fn new(queue: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let places = queue.saturating_add(cores).min(Semaphore::MAX_PERMITS);
         Self {
-            threads: Arc::new(Semaphore::new(cores)),
-            queue: Arc::new(Semaphore::new(places)),
-            places,
+            turns: Turns::new(cores, queue),
+            cores,
             hashes: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
         }
     }
 
-    /// Hashes a new password.
+    /// Hashes a new password, for a client.
     ///
     /// # Errors
     /// [`HasherError::Busy`] when too many wait.
@@ -62,9 +58,10 @@ impl Hasher {
         &self,
         password: Arc<Secret<String>>,
         random: &dyn Random,
+        client: ClientAddress,
     ) -> Result<PasswordHash, HasherError> {
         let salt: [u8; 16] = random.bytes();
-        self.run(move || hash(&password, &salt)).await
+        self.run(client, move || hash(&password, &salt)).await
     }
 
     /// Whether a password is the one of a hash. Without a hash the answer is no, at the same cost:
@@ -76,8 +73,9 @@ impl Hasher {
         &self,
         password: Arc<Secret<String>>,
         known: Option<PasswordHash>,
+        client: ClientAddress,
     ) -> Result<bool, HasherError> {
-        self.run(move || match known {
+        self.run(client, move || match known {
             Some(known) => verify(&password, &known),
             None => hash(&password, &[0; 16]).map(|_| false),
         })
@@ -96,25 +94,23 @@ impl Hasher {
 
     /// How many are being hashed, or wait for it.
     pub fn queue_length(&self) -> usize {
-        self.places.saturating_sub(self.queue.available_permits())
+        self.turns.length(self.cores)
     }
 
     async fn run<T: Send + 'static>(
         &self,
+        client: ClientAddress,
         work: impl FnOnce() -> Result<T, HasherError> + Send + 'static,
     ) -> Result<T, HasherError> {
-        let place = self.queue.clone().try_acquire_owned();
-        let place = place.map_err(|_| {
+        let turn = self.turns.take(client).await.map_err(|NoPlace| {
             self.refusals.fetch_add(1, Ordering::Relaxed);
             HasherError::Busy
         })?;
-        let thread = self.threads.clone().acquire_owned().await;
-        let thread = thread.map_err(|closed| HasherError::Failed(closed.into()))?;
         self.hashes.fetch_add(1, Ordering::Relaxed);
-        // The permits go along: work whose client has gone still occupies a thread.
+        // The turn goes along: work whose client has gone still occupies a thread.
         let task = tokio::task::spawn_blocking(move || {
             let outcome = work();
-            drop((thread, place));
+            drop(turn);
             outcome
         });
         let span = debug_span!(target: TRACE, "password hash");
@@ -152,7 +148,10 @@ fn failed(error: impl std::fmt::Display) -> HasherError {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::join_all;
+
     use super::*;
+    use crate::ClientAddress::Local;
     use crate::OsRandom;
 
     fn password(text: &str) -> Arc<Secret<String>> {
@@ -162,7 +161,8 @@ mod tests {
     #[tokio::test]
     async fn a_password_is_known_again_at_the_same_cost_as_none() {
         let hasher = Hasher::new(8);
-        let hash = hasher.hash(password("right"), &OsRandom).await.unwrap();
+        let hash = hasher.hash(password("right"), &OsRandom, Local);
+        let hash = hash.await.unwrap();
         assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         for (typed, known, expected) in [
             ("right", Some(hash.clone()), true),
@@ -172,7 +172,7 @@ mod tests {
         ] {
             let before = hasher.hashes();
             assert_eq!(
-                hasher.verify(password(typed), known).await.unwrap(),
+                hasher.verify(password(typed), known, Local).await.unwrap(),
                 expected
             );
             assert_eq!(hasher.hashes(), before + 1);
@@ -182,17 +182,13 @@ mod tests {
     #[tokio::test]
     async fn the_queue_is_bounded() {
         let hasher = Hasher::new(0);
-        let cores = hasher.threads.available_permits();
-        let all = hasher
-            .queue
-            .clone()
-            .acquire_many_owned(u32::try_from(cores).unwrap());
-        let all = all.await.unwrap();
-        let busy = hasher.verify(password("x"), None).await;
+        let cores = hasher.cores;
+        let all = join_all((0..cores).map(|_| hasher.turns.take(Local))).await;
+        let busy = hasher.verify(password("x"), None, Local).await;
         assert!(matches!(busy, Err(HasherError::Busy)));
         assert_eq!((hasher.refusals(), hasher.queue_length()), (1, cores));
         drop(all);
         assert_eq!(hasher.queue_length(), 0);
-        assert!(hasher.verify(password("x"), None).await.is_ok());
+        assert!(hasher.verify(password("x"), None, Local).await.is_ok());
     }
 }

@@ -35,6 +35,8 @@ mod seeds;
 mod session;
 mod settings;
 mod sign_in;
+mod tokenless;
+mod turns;
 mod users;
 
 pub use audit::{Head, Origin, Verified};
@@ -72,15 +74,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
-use vestibule_engine::Timestamp;
 use vestibule_engine::password::DEVICE_KNOWN_FOR;
 use vestibule_engine::token::Lifetimes;
+use vestibule_engine::{Timestamp, TokenHash};
 use vestibule_store::Store;
 
 use clock::TimeKeeper;
 use known::KnownProviders;
 use limiter::Limiter;
 use radius::WaitingPushes;
+use tokenless::Tokenless;
 
 /// The target of spans that are for traces, and too many for a log. None holds a name, a secret or
 /// anything that somebody sent.
@@ -146,7 +149,7 @@ struct Inner {
     policy: Policy,
     hasher: Hasher,
     limiter: Limiter,
-    tokenless: Limiter,
+    tokenless: Tokenless,
     radius: vestibule_radius::udp::Client,
     known: KnownProviders,
     pushes: WaitingPushes,
@@ -197,19 +200,24 @@ impl Service {
         self.inner.time.behind()
     }
 
-    /// Whether an address may make one more request. Once it has made too many without a good
-    /// token, nothing of it is looked at any more for the rest of the minute.
+    /// Lets a request begin. Once an address has made too many without a good token, nothing of it
+    /// is looked at any more for the rest of the minute, but what bears a token that was good from
+    /// there a short while ago. `token` reads what the request bears.
     ///
     /// # Errors
     /// How long it has to wait.
-    pub fn admits_request(&self, from: ClientAddress) -> Result<(), Duration> {
-        let admitted = self.inner.tokenless.look(from, self.now());
-        admitted.inspect_err(|_| self.inner.metrics.turned_away(metrics::Limit::WithoutToken))
+    pub fn begin_request(
+        &self,
+        origin: Origin,
+        token: impl FnOnce() -> Option<TokenHash>,
+    ) -> Result<(), Duration> {
+        let begun = self.inner.tokenless.begin(origin, token, self.now());
+        begun.inspect_err(|_| self.inner.metrics.turned_away(metrics::Limit::WithoutToken))
     }
 
-    /// Counts a request that came without a good token.
-    pub fn count_without_token(&self, from: ClientAddress) {
-        self.inner.tokenless.count(from, self.now());
+    /// A request has ended, with an answer or because its client has gone.
+    pub fn end_request(&self, origin: Origin, fault_is_ours: bool) {
+        self.inner.tokenless.end(origin, fault_is_ours);
     }
 
     /// Whether the store could be read and written now, and the key that seals there is here.

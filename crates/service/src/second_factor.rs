@@ -59,8 +59,15 @@ impl Service {
     /// # Errors
     /// [`ServiceError::TokenRefused`] for every token but a partial one;
     /// [`ServiceError::SecondFactorNotDue`].
-    pub async fn due_bearer(&self, token: &Token) -> Result<DueBearer, ServiceError> {
-        Ok(DueBearer(self.inner.due(&token.hash()).await?))
+    pub async fn due_bearer(
+        &self,
+        token: &Token,
+        origin: Origin,
+    ) -> Result<DueBearer, ServiceError> {
+        let hash = token.hash();
+        let due = self.inner.due(&hash).await?;
+        self.inner.recognised(&hash, origin);
+        Ok(DueBearer(due))
     }
 
     /// Finishes the second factor. The partial token then is dead: the token in the answer is

@@ -134,7 +134,9 @@ impl Service {
     /// # Errors
     /// [`ServiceError::TokenRefused`] when there is no such session.
     pub async fn log_out(&self, token: &Token, origin: Origin) -> Result<(), ServiceError> {
-        let bearer = self.inner.bearer(&token.hash(), Door::Logout).await?;
+        let hash = token.hash();
+        let bearer = self.inner.bearer(&hash, Door::Logout).await?;
+        self.inner.recognised(&hash, origin);
         let entry = self.inner.entry(origin, Event::Logout, Outcome::Success);
         let trail = [self.sign(entry.by_user(&bearer.user))];
         let session = bearer.token.session;
@@ -170,7 +172,12 @@ impl Inner {
         }
     }
 
-    /// The same; if the bearer is known and the token is refused, that is written down.
+    /// The token of a request has opened a door.
+    pub(crate) fn recognised(&self, hash: &TokenHash, origin: Origin) {
+        self.tokenless.recognised(origin, *hash, self.time.now());
+    }
+
+    /// The same as [`Inner::bearer`]; if the bearer is known and the token is refused, that is written down.
     pub(crate) async fn recorded_bearer(
         &self,
         hash: &TokenHash,
@@ -179,6 +186,7 @@ impl Inner {
     ) -> Result<Bearer, ServiceError> {
         let bearer = self.any_bearer(hash).await?;
         let Some((reason, why)) = self.refused_at(&bearer, door) else {
+            self.recognised(hash, origin);
             return Ok(bearer);
         };
         let entry = self.entry(origin, Event::TokenRefused, Outcome::Denied);
@@ -190,7 +198,10 @@ impl Inner {
 
     async fn any_bearer(&self, hash: &TokenHash) -> Result<Bearer, ServiceError> {
         let bearer = self.store.bearer(hash).await?;
-        bearer.ok_or(ServiceError::TokenRefused(TokenRefusal::Unknown))
+        bearer.ok_or_else(|| {
+            self.tokenless.forget(*hash);
+            ServiceError::TokenRefused(TokenRefusal::Unknown)
+        })
     }
 
     /// Why a token does not open a door now: what its bearer is told, and what is true.

@@ -122,10 +122,13 @@ impl Service {
                 ServiceError::TooManyFailures { retry_after }
             })?;
             let outcome = inner.check_password(credentials, origin).await;
-            if let Err(ServiceError::SignInRefused(reason)) = &outcome {
-                info!(client.address = %address, %reason, "Sign-in refused");
-            } else {
-                inner.limiter.forgive(address, inner.time.now());
+            match &outcome {
+                Err(ServiceError::SignInRefused(reason)) => {
+                    info!(client.address = %address, %reason, "Sign-in refused");
+                }
+                // Who comes in crowds would else try again at once, for ever.
+                Err(error) if error.is_busy() => {}
+                Ok(_) | Err(_) => inner.limiter.forgive(address),
             }
             outcome
         })
@@ -145,15 +148,17 @@ impl Inner {
             device,
         } = credentials;
         let Some(first) = self.store.password_standing(&name, device).await? else {
-            self.hasher.verify(password, None).await?;
+            self.hasher.verify(password, None, origin.address).await?;
             return Err(self.nobody(&name, origin).await?);
         };
         if let Err(barred) = self.password_gate(&first) {
-            self.hasher.verify(password, None).await?;
+            self.hasher.verify(password, None, origin.address).await?;
             return Err(self.barred(&first, barred, origin).await?);
         }
         let compared = first.password.clone();
-        let right = self.hasher.verify(password, compared.clone()).await?;
+        let hasher = &self.hasher;
+        let right = hasher.verify(password, compared.clone(), origin.address);
+        let right = right.await?;
 
         // The verdict is written only if all it rests on still holds; else it is thought over.
         let mut standing = first;

@@ -17,7 +17,7 @@ use vestibule_store::{
 };
 
 use crate::reach::{as_allowed, within};
-use crate::{Caller, Conflict, Missing, Service, ServiceError};
+use crate::{Caller, ClientAddress, Conflict, Missing, Service, ServiceError};
 
 use draft::{Checked, Purpose};
 
@@ -107,7 +107,7 @@ impl Service {
                 caller,
                 self.replaceable(caller, change.clone(), has_roles, sets_password)
             )?;
-            change.password = self.hashed(password).await?;
+            change.password = self.hashed(password, caller.origin.address).await?;
             as_allowed!(
                 self,
                 caller,
@@ -273,7 +273,7 @@ impl Service {
             as_allowed!(self, caller, self.may_make(caller, &user))?;
             let mut new = NewUser {
                 user,
-                password: self.hashed(password).await?,
+                password: self.hashed(password, caller.origin.address).await?,
                 authority: None,
             };
             as_allowed!(self, caller, self.try_add_user(caller, &mut new))?;
@@ -338,7 +338,7 @@ impl Service {
     ) -> Result<User, ServiceError> {
         let new = NewUser {
             user,
-            password: self.hashed(password).await?,
+            password: self.hashed(password, ClientAddress::Local).await?,
             authority: None,
         };
         let holdings = self.inner.store.holdings(&new.user.roles).await?;
@@ -383,14 +383,14 @@ impl Service {
     async fn hashed(
         &self,
         password: Option<Secret<String>>,
+        client: ClientAddress,
     ) -> Result<Option<PasswordHash>, ServiceError> {
         match password.filter(|password| !password.expose().is_empty()) {
             None => Ok(None),
             Some(password) => {
-                let random = &*self.inner.random;
-                Ok(Some(
-                    self.inner.hasher.hash(Arc::new(password), random).await?,
-                ))
+                let (hasher, random) = (&self.inner.hasher, &*self.inner.random);
+                let hash = hasher.hash(Arc::new(password), random, client);
+                Ok(Some(hash.await?))
             }
         }
     }

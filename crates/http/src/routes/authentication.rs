@@ -99,7 +99,7 @@ pub(super) async fn initialize_otp(
     headers: HeaderMap,
     body: RawBody,
 ) -> ApiResult<Json<wire::InitializeOtpResponse>> {
-    let bearer = app.service.due_bearer(&token).await?;
+    let bearer = app.service.due_bearer(&token, origin).await?;
     let wire::InitializeOtp { user_password } = body.json_if_any().await?;
     let started = app
         .service
@@ -146,7 +146,7 @@ async fn begin_finish(
 ) -> ApiResult<impl Future<Output = ApiResult<Json<wire::LoginResponse>>> + Send> {
     let Asked(origin) = Asked::of(request.extensions());
     let BearerToken(token) = request.extract_parts_with_state(&app).await?;
-    let bearer = app.service.due_bearer(&token).await?;
+    let bearer = app.service.due_bearer(&token, origin).await?;
     let answer = answer(RawBody::of(request).json().await?)?;
     let finishing = app.service.finish(bearer, answer, origin);
     let site = app.site;

@@ -8,7 +8,8 @@ use vestibule_engine::role::SYSTEM_ADMINISTRATION;
 use vestibule_engine::user::ADMIN;
 use vestibule_engine::{Secret, Timestamp, User};
 use vestibule_service::{
-    Clock, Conflict, Hasher, OsRandom, Service, ServiceError, UserDraft, good_new_password,
+    ClientAddress, Clock, Conflict, Hasher, OsRandom, Service, ServiceError, UserDraft,
+    good_new_password,
 };
 use vestibule_store::{ListQuery, Store, UserWrite};
 
@@ -145,9 +146,9 @@ async fn passwd(
     let least = store.local_provider().await?.min_password_length;
     good_new_password(&password, least)
         .map_err(|wrong| OperatorError::Usage(format!("the password {wrong}")))?;
-    let hash = Hasher::new(1)
-        .hash(Arc::new(Secret::new(password.expose().clone())), &OsRandom)
-        .await?;
+    let typed = Arc::new(Secret::new(password.expose().clone()));
+    let hasher = Hasher::new(1);
+    let hash = hasher.hash(typed, &OsRandom, ClientAddress::Local).await?;
     let trail = acting.trail(Event::PasswordSet, &user);
     let set = store.set_password(user.id, &hash, acting.now, &trail);
     found(set.await?, &user)?;

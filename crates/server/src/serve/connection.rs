@@ -34,13 +34,17 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Ready when the connection has been idle for too long; else the task is woken to look again.
+    /// Ready when the connection has been idle for too long, or is idle and somebody else needs the
+    /// place; else the task is woken to look again.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if self.peer.usage().is_unwanted(cx) {
+            return Poll::Ready(io::ErrorKind::TimedOut.into());
+        }
         loop {
             let now = ready!(self.looks.poll_tick(cx));
             // While a request is under way the next look is far enough: it cannot end and be
             // followed by all of the idle time before that.
-            if let Some(since) = self.peer.idle_since() {
+            if let Some(since) = self.peer.usage().idle_since() {
                 let end = since + IDLE;
                 if end <= now {
                     return Poll::Ready(io::ErrorKind::TimedOut.into());
@@ -159,6 +163,20 @@ mod tests {
             drop(request);
         });
         assert_eq!(idles_out(&mut connection).await, long + IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_idle_and_unwanted_ends_at_once() {
+        let (_client, mut connection, peer) = connection();
+        let request = peer.begin();
+        peer.usage().end();
+        let ends = tokio::spawn(async move { idles_out(&mut connection).await });
+        let soon = Duration::from_secs(5);
+        interval_at(Instant::now() + soon, soon).tick().await;
+        assert!(!ends.is_finished(), "there is a request");
+        drop(request);
+        peer.usage().end();
+        assert_eq!(ends.await.unwrap(), soon);
     }
 
     #[tokio::test(start_paused = true)]

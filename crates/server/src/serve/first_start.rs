@@ -116,7 +116,7 @@ mod tests {
     use std::sync::Arc;
 
     use vestibule_engine::NameKey;
-    use vestibule_service::{Hasher, Keyring, OsRandom, Parts, Policy, SystemClock};
+    use vestibule_service::{ClientAddress, Hasher, Keyring, OsRandom, Parts, Policy, SystemClock};
     use vestibule_store::Store;
     use vestibule_store_memory::MemoryStore;
 
@@ -190,7 +190,9 @@ mod tests {
         make_admin(&service, &config, &OsRandom).await.unwrap();
         let hash = hash_of_admin(&store).await.unwrap();
         let password = Arc::new(Secret::new("geheim".to_owned()));
-        assert!(Hasher::new(1).verify(password, hash).await.unwrap());
+        let hasher = Hasher::new(1);
+        let right = hasher.verify(password, hash, ClientAddress::Local);
+        assert!(right.await.unwrap());
 
         std::fs::remove_file(&file).unwrap();
         make_admin(&service, &config, &OsRandom).await.unwrap();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tracing::{info, warn};
 use uuid::Uuid;
 use vestibule_engine::{DeviceId, NameKey};
-use vestibule_service::Hasher;
+use vestibule_service::{ClientAddress, Hasher};
 use vestibule_store::{PasswordHash, Store, StoreError};
 
 use crate::files::{self, ReadError};
@@ -90,7 +90,7 @@ impl InitialPassword {
         };
         let right = self
             .hasher
-            .verify(Arc::new(password), Some(hash.clone()))
+            .verify(Arc::new(password), Some(hash.clone()), ClientAddress::Local)
             .await?;
         self.right = right.then_some(hash);
         Ok(right)

@@ -5,8 +5,11 @@
 //! otherwise hold its place for ever.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
 
+use futures_util::task::AtomicWaker;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -20,9 +23,19 @@ pub(super) struct Peer(Arc<Known>);
 #[derive(Debug)]
 struct Known {
     address: SocketAddr,
-    activity: Mutex<Activity>,
+    usage: Arc<Usage>,
     /// The place among the connections that are allowed.
     _place: Option<(OwnedSemaphorePermit, Share)>,
+}
+
+/// What use is made of a connection.
+#[derive(Debug)]
+pub(super) struct Usage {
+    activity: Mutex<Activity>,
+    /// Whether somebody else needs its place.
+    unwanted: AtomicBool,
+    /// Who notices that.
+    connection: AtomicWaker,
 }
 
 #[derive(Debug)]
@@ -31,16 +44,53 @@ struct Activity {
     idle_since: Instant,
 }
 
-impl Peer {
+impl Usage {
     /// Of a new connection, which has been of no use so far.
-    pub(super) fn new(address: SocketAddr, place: Option<(OwnedSemaphorePermit, Share)>) -> Self {
+    pub(super) fn new() -> Self {
         let activity = Activity {
             under_way: 0,
             idle_since: Instant::now(),
         };
+        Self {
+            activity: Mutex::new(activity),
+            unwanted: AtomicBool::new(false),
+            connection: AtomicWaker::new(),
+        }
+    }
+
+    /// Since when there has been no request; nothing while there is one.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let activity = self.activity();
+        (activity.under_way == 0).then_some(activity.idle_since)
+    }
+
+    /// Ends the connection as soon as no request is under way.
+    pub(super) fn end(&self) {
+        self.unwanted.store(true, Ordering::Release);
+        self.connection.wake();
+    }
+
+    /// Whether the connection is to end before it has been idle for too long; else the task is
+    /// woken when it is.
+    pub(super) fn is_unwanted(&self, cx: &Context<'_>) -> bool {
+        self.connection.register(cx.waker());
+        self.unwanted.load(Ordering::Acquire) && self.idle_since().is_some()
+    }
+
+    fn activity(&self) -> MutexGuard<'_, Activity> {
+        // Nobody panics in between, and the numbers are right at any point.
+        let activity = self.activity.lock();
+        activity.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Peer {
+    /// Of a new connection.
+    pub(super) fn new(address: SocketAddr, place: Option<(OwnedSemaphorePermit, Share)>) -> Self {
+        let counted = place.as_ref().and_then(|(_, share)| share.usage());
         Self(Arc::new(Known {
             address,
-            activity: Mutex::new(activity),
+            usage: counted.unwrap_or_else(|| Arc::new(Usage::new())),
             _place: place,
         }))
     }
@@ -51,20 +101,13 @@ impl Peer {
 
     /// A request begins, and goes on until its value is dropped.
     pub(super) fn begin(&self) -> UnderWay {
-        self.activity().under_way += 1;
+        self.usage().activity().under_way += 1;
         UnderWay(self.clone())
     }
 
-    /// Since when there has been no request; nothing while there is one.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
-        let activity = self.activity();
-        (activity.under_way == 0).then_some(activity.idle_since)
-    }
-
-    fn activity(&self) -> MutexGuard<'_, Activity> {
-        // Nobody panics in between, and the numbers are right at any point.
-        let activity = self.0.activity.lock();
-        activity.unwrap_or_else(PoisonError::into_inner)
+    /// What use is made of the connection.
+    pub(super) fn usage(&self) -> &Usage {
+        &self.0.usage
     }
 }
 
@@ -74,7 +117,7 @@ pub(super) struct UnderWay(Peer);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut activity = self.0.activity();
+        let mut activity = self.0.usage().activity();
         activity.under_way = activity.under_way.saturating_sub(1);
         activity.idle_since = Instant::now();
     }
@@ -93,13 +136,16 @@ mod tests {
     async fn idle_is_who_has_no_request() {
         let peer = Peer::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), None);
         let start = Instant::now();
-        assert_eq!(peer.idle_since(), Some(start));
+        assert_eq!(peer.usage().idle_since(), Some(start));
         let (one, two) = (peer.begin(), peer.begin());
-        assert_eq!(peer.idle_since(), None);
+        assert_eq!(peer.usage().idle_since(), None);
         drop(one);
-        assert_eq!(peer.idle_since(), None);
+        assert_eq!(peer.usage().idle_since(), None);
         advance(Duration::from_secs(9)).await;
         drop(two);
-        assert_eq!(peer.idle_since(), Some(start + Duration::from_secs(9)));
+        assert_eq!(
+            peer.usage().idle_since(),
+            Some(start + Duration::from_secs(9))
+        );
     }
 }

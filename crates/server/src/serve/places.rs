@@ -1,5 +1,6 @@
 //! The places for connections: so many in all, and not all of them for one client.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -9,9 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vestibule_service::site_of;
 
+use super::peer::Usage;
+
 /// What one client address may have at least, however few places there are: a whole office may be
 /// behind it.
-const LEAST_SHARE: u32 = 64;
+const LEAST_SHARE: usize = 64;
 
 /// Whose connections are not counted: this machine's, and those of proxies, which bring many
 /// clients.
@@ -20,18 +23,18 @@ pub(super) type Exempt = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 /// All places.
 pub(super) struct Places {
     free: Arc<Semaphore>,
-    share: u32,
+    share: usize,
     exempt: Exempt,
     taken: Arc<Taken>,
 }
 
-/// How many connections each client has.
+/// The connections of each client, and what use is made of them.
 #[derive(Debug, Default)]
-struct Taken(Mutex<HashMap<IpAddr, u32>>);
+struct Taken(Mutex<HashMap<IpAddr, Vec<Arc<Usage>>>>);
 
 impl Taken {
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, u32>> {
-        // Nobody panics in between, and each count is right at any point.
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Vec<Arc<Usage>>>> {
+        // Nobody panics in between, and what is in it is right at any point.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -52,18 +55,35 @@ impl Places {
             .min(Semaphore::MAX_PERMITS);
         Self {
             free: Arc::new(Semaphore::new(limit)),
-            share: (connections / 8).max(LEAST_SHARE),
+            share: (limit / 8).max(LEAST_SHARE),
             exempt,
             taken: Arc::default(),
         }
     }
 
-    /// Waits for a place, whoever may get it.
+    /// Waits for a place, whoever may get it. With the last one, the client that has the most
+    /// connections loses the one of them that has been idle for the longest time: who keeps places
+    /// that are of no use keeps nobody else out.
     pub(super) async fn free(&self) -> io::Result<OwnedSemaphorePermit> {
-        Arc::clone(&self.free)
-            .acquire_owned()
-            .await
-            .map_err(io::Error::other)
+        let place = Arc::clone(&self.free).acquire_owned().await;
+        if self.free.available_permits() == 0 {
+            self.make_room();
+        }
+        place.map_err(io::Error::other)
+    }
+
+    fn make_room(&self) {
+        let taken = self.taken.lock();
+        let idle = taken.values().filter_map(|connections| {
+            let idle = connections
+                .iter()
+                .filter_map(|usage| Some((usage.idle_since()?, usage)));
+            let (since, longest) = idle.min_by_key(|(since, _)| *since)?;
+            Some((connections.len(), Reverse(since), longest))
+        });
+        if let Some((_, _, usage)) = idle.max_by_key(|(count, since, _)| (*count, *since)) {
+            usage.end();
+        }
     }
 
     /// The share of a client in the places, unless it is used up.
@@ -74,29 +94,46 @@ impl Places {
         }
         let client = site_of(address);
         let mut taken = self.taken.lock();
-        let count = taken.entry(client).or_default();
-        if *count >= self.share {
+        let connections = taken.entry(client).or_default();
+        if connections.len() >= self.share {
             return None;
         }
-        *count += 1;
-        Some(Share(Some((Arc::clone(&self.taken), client))))
+        let usage = Arc::new(Usage::new());
+        connections.push(Arc::clone(&usage));
+        let taken = Arc::clone(&self.taken);
+        Some(Share(Some(Counted {
+            taken,
+            client,
+            usage,
+        })))
     }
 }
 
 /// One connection of a client, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Share(Option<(Arc<Taken>, IpAddr)>);
+pub(super) struct Share(Option<Counted>);
 
-impl Drop for Share {
+#[derive(Debug)]
+struct Counted {
+    taken: Arc<Taken>,
+    client: IpAddr,
+    usage: Arc<Usage>,
+}
+
+impl Share {
+    /// What use is made of the connection, if it is one that may have to give its place up.
+    pub(super) fn usage(&self) -> Option<Arc<Usage>> {
+        Some(Arc::clone(&self.0.as_ref()?.usage))
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
-        let Some((taken, client)) = &self.0 else {
-            return;
-        };
-        let mut taken = taken.lock();
-        if let Some(count) = taken.get_mut(client) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                taken.remove(client);
+        let mut taken = self.taken.lock();
+        if let Some(connections) = taken.get_mut(&self.client) {
+            connections.retain(|usage| !Arc::ptr_eq(usage, &self.usage));
+            if connections.is_empty() {
+                taken.remove(&self.client);
             }
         }
     }
@@ -104,6 +141,13 @@ impl Drop for Share {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::task::{Context, Waker};
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
+    use super::super::peer::Peer;
     use super::*;
 
     fn places(connections: u32) -> Places {
@@ -153,5 +197,57 @@ mod tests {
         let shares: Vec<_> = (0..200).map(|_| check(&places, "::1", true)).collect();
         assert_eq!(shares.len(), 200);
         assert!(places.taken.lock().is_empty());
+    }
+
+    /// Shares of so many connections, in the order in which they were made.
+    fn connect(places: &Places, address: &str, count: usize) -> Vec<Share> {
+        let shares = (0..count).map(|_| check(places, address, true).unwrap());
+        shares.collect()
+    }
+
+    fn unwanted(shares: &[Share]) -> Vec<usize> {
+        let cx = Context::from_waker(Waker::noop());
+        let each = shares.iter().enumerate();
+        each.filter(|(_, share)| share.usage().unwrap().is_unwanted(&cx))
+            .map(|(n, _)| n)
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_place_costs_whoever_has_the_most_an_idle_one() {
+        let places = places(5);
+        let mut crowd = Vec::new();
+        for _ in 0..3 {
+            crowd.extend(connect(&places, "192.0.2.1", 1));
+            advance(Duration::from_secs(1)).await;
+        }
+        let alone = connect(&places, "192.0.2.2", 1);
+        let mut taken = Vec::new();
+        for _ in 0..4 {
+            taken.push(places.free().await.unwrap());
+            assert!(unwanted(&crowd).is_empty(), "there is a place left");
+        }
+        taken.push(places.free().await.unwrap());
+        assert_eq!((unwanted(&crowd), unwanted(&alone)), (vec![0], vec![]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_under_way_is_left_alone() {
+        let places = places(1);
+        let shares = connect(&places, "192.0.2.1", 2);
+        let peers: Vec<_> = shares
+            .into_iter()
+            .map(|share| {
+                let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+                let address = SocketAddr::from(([192, 0, 2, 1], 1));
+                Peer::new(address, Some((place, share)))
+            })
+            .collect();
+        let requests: Vec<_> = peers.iter().map(Peer::begin).collect();
+        drop(places.free().await.unwrap());
+        drop(requests);
+        let cx = Context::from_waker(Waker::noop());
+        let unwanted = peers.iter().any(|peer| peer.usage().is_unwanted(&cx));
+        assert!(!unwanted, "both had a request");
     }
 }

@@ -152,7 +152,7 @@ pub(crate) async fn finish(service: &Service, partial: Token, code: String) -> E
         otp: Secret::new(code),
         state: None,
     };
-    match service.due_bearer(&partial).await {
+    match service.due_bearer(&partial, origin()).await {
         Ok(due) => service.finish(due, answer, origin()).await.into(),
         Err(error) => Ended::of_error(error),
     }
@@ -160,7 +160,7 @@ pub(crate) async fn finish(service: &Service, partial: Token, code: String) -> E
 
 /// Asks for a seed with a partial token.
 pub(crate) async fn initialize(service: &Service, partial: &Token) -> Ended {
-    let due = match service.due_bearer(partial).await {
+    let due = match service.due_bearer(partial, origin()).await {
         Ok(due) => due,
         Err(error) => return Ended::of_error(error),
     };
