@@ -12,6 +12,7 @@ use uuid::Uuid;
 use vestibule_store::{Canary, Inspect, Schema, Sealed, Store, StoreError};
 use vestibule_store_sql::{MIGRATION_ROWS, MigrationRow, schema};
 
+use crate::damage::{Damage, look_through};
 use crate::error::store_error;
 use crate::file::DatabaseFile;
 use crate::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MIGRATIONS, SqliteStore};
@@ -52,6 +53,7 @@ impl SqliteInspection {
                 readers: pool,
                 numbers: OnceCell::new(),
                 doubted: AtomicBool::new(false),
+                damage: Damage::none(),
             }),
         })
     }
@@ -86,6 +88,11 @@ impl Inspect for SqliteInspection {
             .await
             .map_err(store_error)?;
         Ok(row.map(|(key_id, bytes)| Sealed { key_id, bytes }))
+    }
+
+    async fn damage(&self) -> Result<Option<String>, StoreError> {
+        let mut connection = self.store.reads()?.acquire().await.map_err(store_error)?;
+        look_through(&mut connection).await
     }
 
     /// The system decides that, by the modes of the files.

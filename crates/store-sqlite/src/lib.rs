@@ -7,6 +7,7 @@
 
 mod accounts;
 mod audit;
+mod damage;
 mod error;
 mod file;
 mod first_factors;
@@ -41,6 +42,7 @@ use tokio::sync::OnceCell;
 use vestibule_store::{Health, Numbers, Pool, StoreError, Swap, Trail};
 
 use crate::audit::Note;
+use crate::damage::{Damage, look_into_trees};
 use crate::error::store_error;
 use crate::file::{DatabaseFile, OpeningLock};
 
@@ -62,6 +64,7 @@ pub struct SqliteStore {
     numbers: OnceCell<Numbers>,
     /// Whether a write has ended otherwise than it should, and none was tried since.
     doubted: AtomicBool,
+    damage: Damage,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -77,7 +80,7 @@ impl SqliteStore {
     /// the schema is brought up to date.
     ///
     /// # Errors
-    /// When the file cannot be opened or written, is no database, or one with a newer schema.
+    /// When the file cannot be opened or written, is damaged, no database, or one with a newer schema.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_with(path, BUSY_TIMEOUT).await
     }
@@ -98,6 +101,7 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         migrate(&writer).await?;
+        look_into_trees(&writer).await?;
         let readers = pool(READERS)
             .connect_with(options.pragma("query_only", "on"))
             .await
@@ -109,6 +113,7 @@ impl SqliteStore {
             readers,
             numbers: OnceCell::new(),
             doubted: AtomicBool::new(false),
+            damage: Damage::none(),
         };
         store.file.check()?;
         Ok(store)
@@ -259,6 +264,7 @@ impl Write<'_> {
 #[async_trait]
 impl Health for SqliteStore {
     async fn check(&self) -> Result<(), StoreError> {
+        self.damage.check(self.reads()?).await?;
         let mut write = self.write().await?;
         if self.doubted.load(Ordering::Relaxed) {
             // A transaction that changes nothing writes nothing, and works on a full disk too. There

@@ -1,5 +1,6 @@
 //! What only a file can do to a store.
 
+mod damage;
 mod inspect;
 mod snapshot;
 mod upgrade;

@@ -69,6 +69,11 @@ pub trait Inspect: Send + Sync {
     /// Whether a server could write to it.
     async fn check_writable(&self) -> Result<(), StoreError>;
 
+    /// What is damaged in it, by a look at all of it, if this kind of database leaves that to us.
+    async fn damage(&self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
     /// What time it is where the database is, if that has a clock of its own.
     async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(None)

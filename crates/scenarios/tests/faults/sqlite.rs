@@ -6,10 +6,23 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use sqlx::{Connection as _, SqliteConnection, query_scalar};
 use vestibule_testkit::client::Client;
 use vestibule_testkit::site::{ADMIN_PASSWORD, Backend, Site};
 
 use crate::{is_unavailable, outlived, outlives, site};
+
+/// Octets of a page.
+const PAGE: u64 = 4096;
+/// Trees of the database: tables, an index, and a table that is one.
+const TREES: [&str; 6] = [
+    "users",
+    "sqlite_autoindex_users_2",
+    "tokens",
+    "known_devices",
+    "audit_events",
+    "local_identity_provider",
+];
 
 /// Runs a program with something mounted, which a script does to a directory first.
 fn mounted<'a>(script: &'a str, directory: &'a str) -> [&'a str; 8] {
@@ -96,6 +109,73 @@ async fn sqlite_corrupt_is_refused_at_start() {
     outlived("refused at start");
 }
 
+/// The root page of a tree of a database that nobody uses, in octets of the file.
+async fn root(file: &Path, tree: &str) -> u64 {
+    let url = format!("sqlite:{}?mode=ro", file.display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    let page = query_scalar("SELECT rootpage FROM sqlite_schema WHERE name = ?1");
+    let page: u64 = page.bind(tree).fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    (page - 1) * PAGE
+}
+
+/// Overwrites one page of a file.
+fn overwrite_page(file: &Path, at: u64) {
+    let file = OpenOptions::new().write(true).open(file).unwrap();
+    let noise = [0xa5; 4096];
+    file.write_all_at(&noise, at).unwrap();
+}
+
+/// One page is enough, wherever it is: else every sign-in would fail on a server that says it is ready.
+#[tokio::test]
+async fn sqlite_with_one_corrupt_page_is_refused_at_start() {
+    let site = stopped().await;
+    let file = site.sqlite_file();
+    let right = fs::read(&file).unwrap();
+    for tree in TREES {
+        overwrite_page(&file, root(&file, tree).await);
+        let (status, log) = site.try_start().err().unwrap();
+        assert!(!status.success());
+        assert!(log.contains("corrupt; restore a backup"), "{tree}: {log}");
+        fs::write(&file, &right).unwrap();
+    }
+    site.start();
+    outlived("refused at start");
+}
+
+/// Once damage was met the server is not ready, even when the page is back: what else is damaged
+/// nobody knows before another start.
+#[tokio::test]
+async fn sqlite_with_a_corrupt_page_while_it_is_used_is_not_ready() {
+    let site = stopped().await;
+    let file = site.sqlite_file();
+    let right = fs::read(&file).unwrap();
+    let mut roots = Vec::new();
+    for tree in TREES {
+        roots.push(root(&file, tree).await);
+    }
+    let server = site.start();
+    let client = server.client();
+    let ready = async || Client::send(client.call("GET", "/readyz")).await.status;
+    assert_eq!(ready().await, 200);
+    for page in roots {
+        overwrite_page(&file, page);
+    }
+    is_unavailable(&client.sign_in("admin", ADMIN_PASSWORD).await);
+    assert_eq!(ready().await, 503);
+    Client::send(client.call("GET", "/livez")).await.is(200);
+    fs::write(&file, &right).unwrap();
+    assert_eq!(ready().await, 503);
+    server.kill();
+    let server = site.start();
+    server
+        .client()
+        .sign_in("admin", ADMIN_PASSWORD)
+        .await
+        .token();
+    outlived("not ready until a restart");
+}
+
 fn log_of_writes(site: &Site) -> PathBuf {
     site.directory().join("vestibule.sqlite3-wal")
 }
@@ -126,6 +206,8 @@ async fn sqlite_corrupt_while_it_is_used_lets_nobody_in() {
         }
     }
     assert!(told > 0, "nobody has noticed");
+    let ready = Client::send(client.call("GET", "/readyz")).await;
+    ready.is(503);
     let live = Client::send(client.call("GET", "/livez")).await;
     live.is(200);
     let log = server.log();
