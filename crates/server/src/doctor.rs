@@ -6,6 +6,7 @@
 mod audit;
 mod database;
 mod files;
+mod key;
 mod people;
 mod report;
 mod servers;
@@ -64,6 +65,7 @@ async fn examine(settings: &Settings, clock: Arc<dyn Clock>, report: &mut Report
     report.extend(files::examine(config));
     report.add(tls::examine(config, now));
     let Some(database) = database::examine(config, now, report).await else {
+        report.add(key::alone(config));
         return;
     };
     look_into(config, &*database, clock, report).await;
@@ -81,16 +83,18 @@ async fn look_into(
     let store = database.store();
     report.extend(audit::examine(&*store, now).await);
     report.extend(people::examine(&*store).await);
-    if let Some(keyring) = database::key(config, database, report).await {
+    if let Some(keyring) = key::examine(config, database, report).await {
         report.extend(servers::examine(config, keyring, store, clock).await);
     }
 }
 
 /// Whose word about the address of a client is taken.
 fn proxies(config: &Config) -> Vec<Finding> {
-    let mut findings: Vec<_> = config.trusted_proxies.iter().filter_map(proxy).collect();
+    let trusted = &config.trusted_proxies;
+    let mut findings: Vec<_> = trusted.iter().filter_map(proxy).collect();
+    findings.extend(together(trusted));
     if findings.is_empty() {
-        let what = match (config.trusted_proxies.len(), &config.transport) {
+        let what = match (trusted.len(), &config.transport) {
             (0, Transport::Http) => {
                 "none is trusted: without TLS only programs of this machine can connect"
             }
@@ -104,18 +108,29 @@ fn proxies(config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// What to do about networks that are too large.
+const NAME_PROXIES: &str =
+    "name the addresses of your proxies in [proxies] trusted, and nothing else";
+
 /// What is wrong with a network that is trusted.
 fn proxy(network: &Network) -> Option<Finding> {
     if network.prefix() == 0 {
         let what = format!("{network} is everybody: each client can claim any address");
-        let advice = "name the addresses of your proxies in [proxies] trusted, and nothing else";
-        return Some(Finding::problem("proxies", what, advice));
+        return Some(Finding::problem("proxies", what, NAME_PROXIES));
     }
     network.is_vast().then(|| {
         let what =
             format!("{network} is a large network: each machine in it can claim any address");
-        let advice = "name the addresses of your proxies in [proxies] trusted, and nothing else";
-        Finding::warning("proxies", what, advice)
+        Finding::warning("proxies", what, NAME_PROXIES)
+    })
+}
+
+/// What is wrong with networks none of which is everybody.
+fn together(networks: &[Network]) -> Option<Finding> {
+    let is_one = networks.iter().any(|network| network.prefix() == 0);
+    (!is_one && Network::are_everybody(networks)).then(|| {
+        let what = "the networks together are everybody: each client can claim any address";
+        Finding::problem("proxies", what, NAME_PROXIES)
     })
 }
 
@@ -139,5 +154,8 @@ mod tests {
         check("10.0.0.0/8", None);
         check("fd00::/8", None);
         check("127.0.0.1", None);
+        let halves = ["0.0.0.0/1", "128.0.0.0/1"].map(|half| half.parse().unwrap());
+        assert_eq!(together(&halves).unwrap().level, Level::Problem);
+        assert!(together(&halves[..1]).is_none());
     }
 }

@@ -1,8 +1,8 @@
 //! `vestibule doctor`: each fault that it looks for is planted, and found; it changes nothing.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -265,6 +265,88 @@ async fn faults_of_the_database_are_found(backend: Backend) {
     memory.has("warning", "database", "ends with the server");
 }
 
+/// One page of a tree: the server would not start, and one that runs would be no use.
+#[tokio::test]
+async fn a_damaged_page_is_found() {
+    let site = site(Backend::Sqlite);
+    let server = site.start();
+    admin(&site, &server).await;
+    server.terminate();
+    server.wait();
+    let mut connection = SqliteConnection::connect(&site.database_url())
+        .await
+        .unwrap();
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'tokens_expires'";
+    let root: u64 = sqlx::query_scalar(root)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let file = OpenOptions::new().write(true).open(site.sqlite_file());
+    file.unwrap()
+        .write_all_at(&[0xa5; 4096], (root - 1) * 4096)
+        .unwrap();
+    doctor(&site, &[]).has("problem", "database", "is damaged");
+}
+
+/// What is ours and lies elsewhere is looked at there, even before there is a data directory.
+#[test]
+fn secrets_elsewhere_are_looked_at() {
+    let site = super::site(Backend::Sqlite);
+    let at = |name: &str| site.directory().join(name).display().to_string();
+    for open in ["keys", "databases"] {
+        fs::create_dir(at(open)).unwrap();
+        set_mode(Path::new(&at(open)), 0o777);
+    }
+    fs::write(at("certificate"), "").unwrap();
+    fs::write(at("key"), "").unwrap();
+    set_mode(Path::new(&at("key")), 0o644);
+    let settings = format!("master_key_file = \"{}\"\n", at("keys/master.key"));
+    let url = format!("sqlite:{}", at("databases/vestibule.db"));
+    let (nowhere, certificate, key) = (at("nowhere"), at("certificate"), at("key"));
+    let site = site.with_settings(&settings);
+    let found = doctor(
+        &site,
+        &[
+            "--data-dir",
+            &nowhere,
+            "--database-url",
+            &url,
+            "--tls-cert",
+            &certificate,
+            "--tls-key",
+            &key,
+        ],
+    );
+    found.has("warning", "files", "nowhere is not there yet");
+    found.has("problem", "files", "key is open to others (mode 0644)");
+    found.has(
+        "problem",
+        "files",
+        "keys can be changed by others (mode 0777)",
+    );
+    found.has(
+        "problem",
+        "files",
+        "databases can be changed by others (mode 0777)",
+    );
+}
+
+/// Without a database nobody knows what a key opens, but whether it is one can be seen.
+#[test]
+fn the_key_is_looked_at_without_a_database() {
+    let site = site(Backend::Sqlite);
+    let key = site.directory().join("master.key");
+    let unreachable = ["--database-url", "postgres://nobody@127.0.0.1:1/none"];
+    doctor(&site, &unreachable).has("ok", "key", "the first start makes it");
+    fs::write(&key, "no key").unwrap();
+    set_mode(&key, 0o600);
+    doctor(&site, &unreachable).has("problem", "key", "must be one line");
+    fs::write(&key, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n").unwrap();
+    doctor(&site, &unreachable).has("ok", "key", "was not tried");
+    doctor(&site, &["--database-url", "memory:"]).has("ok", "key", "was not tried");
+}
+
 /// Who is let off, and RADIUS servers that cannot be believed, or do not answer.
 async fn faults_of_the_second_factor_are_found(backend: Backend) {
     let site = site(backend);
@@ -311,6 +393,9 @@ async fn faults_of_the_settings_are_found() {
     found.has("problem", "settings", "is not a setting");
     let trusting = site(Backend::Sqlite).with_settings("[proxies]\ntrusted = [\"0.0.0.0/0\"]\n");
     doctor(&trusting, &[]).has("problem", "proxies", "is everybody");
+    let halves = "[proxies]\ntrusted = [\"0.0.0.0/1\", \"128.0.0.0/1\"]\n";
+    let halves = site(Backend::Sqlite).with_settings(halves);
+    doctor(&halves, &[]).has("problem", "proxies", "together are everybody");
 }
 
 /// Whoever runs a command waits for it: the RADIUS servers go on in other threads.

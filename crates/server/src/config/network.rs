@@ -22,6 +22,37 @@ impl Network {
         self.prefix < 8
     }
 
+    /// Whether networks together are all addresses of a version of IP.
+    pub fn are_everybody(networks: &[Self]) -> bool {
+        [true, false].into_iter().any(|is_ipv4| {
+            let of_version = networks.iter().filter(|one| one.base.is_ipv4() == is_ipv4);
+            let mut spans: Vec<_> = of_version.map(Self::span).collect();
+            spans.sort_unstable();
+            // The first address of which nobody has spoken; none is left after the last one.
+            let mut missing = Some(0);
+            for (first, last) in spans {
+                missing = missing.and_then(|address| {
+                    if first > address {
+                        Some(address)
+                    } else {
+                        last.checked_add(1).map(|next| next.max(address))
+                    }
+                });
+            }
+            missing.is_none()
+        })
+    }
+
+    /// The first address and the last one, as numbers whose largest is that of the last of all.
+    fn span(&self) -> (u128, u128) {
+        let first = match self.base {
+            IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+            IpAddr::V6(v6) => v6.to_bits(),
+        };
+        let rest = u128::MAX.checked_shr(u32::from(self.prefix)).unwrap_or(0);
+        (first, first | rest)
+    }
+
     /// Whether an address lies in it. An IPv4 address that came in IPv6 clothes is IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -110,6 +141,27 @@ mod tests {
         check("fd00::/8", "fdff::1", true);
         check("::/0", "2001:db8::1", true);
         check("::1/128", "::1", true);
+    }
+
+    #[track_caller]
+    fn together(networks: &[&str], expected: bool) {
+        let networks: Vec<Network> = networks.iter().map(|one| one.parse().unwrap()).collect();
+        assert_eq!(Network::are_everybody(&networks), expected, "{networks:?}");
+    }
+
+    #[test]
+    fn halves_make_a_whole() {
+        together(&[], false);
+        together(&["0.0.0.0/0"], true);
+        together(&["::/0", "10.0.0.0/8"], true);
+        together(&["128.0.0.0/1", "0.0.0.0/1"], true);
+        together(&["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/2"], true);
+        together(&["0.0.0.0/1", "10.0.0.0/8", "128.0.0.0/1"], true);
+        together(&["::/1", "8000::/1"], true);
+        together(&["0.0.0.0/1", "8000::/1"], false);
+        together(&["0.0.0.0/1", "192.0.0.0/2"], false);
+        together(&["0.0.0.0/1", "128.0.0.0/2", "255.255.255.255"], false);
+        together(&["255.255.255.255", "ffff::/16"], false);
     }
 
     #[test]

@@ -1,15 +1,12 @@
-//! The database, and the key that opens what is sealed in it.
+//! The database.
 
 use std::time::Duration;
 
 use vestibule_engine::Timestamp;
-use vestibule_service::Keyring;
 use vestibule_store::{Inspect, Schema, StoreError};
 
 use super::report::{Finding, Report};
 use crate::config::Config;
-use crate::files::ReadError;
-use crate::key::{self, KeyError, MasterKeys};
 use crate::stores::{self, NoStore};
 
 /// How far two clocks may be apart; reading them takes a while.
@@ -48,6 +45,7 @@ pub(super) async fn examine(
     if let Err(error) = database.check_writable().await {
         report.add(failed("database", &error));
     }
+    report.extend(damage(&*database).await);
     report.extend(clock(&*database, now).await);
     let (found, is_readable) = of_schema(config, schema);
     report.add(found);
@@ -102,6 +100,20 @@ fn of_schema(config: &Config, schema: Schema) -> (Finding, bool) {
     (Finding::problem("database", what, advice), false)
 }
 
+/// Looks at all of the database, which takes a while if it is large: whoever reads the rest reads
+/// only the beginning.
+async fn damage(database: &dyn Inspect) -> Option<Finding> {
+    match database.damage().await {
+        Err(error) => Some(failed("database", &error)),
+        Ok(found) => found.map(|found| {
+            let what = format!("the file is damaged: {found}");
+            let advice = "stop the server, put the file aside, and restore your last backup with \
+                          `vestibule restore`; look at the disk";
+            Finding::problem("database", what, advice)
+        }),
+    }
+}
+
 /// Compares the clock here with that of the database server.
 async fn clock(database: &dyn Inspect, now: Timestamp) -> Option<Finding> {
     let there = match database.time().await {
@@ -116,62 +128,6 @@ async fn clock(database: &dyn Inspect, now: Timestamp) -> Option<Finding> {
         let advice = "see which one is right: have both set by NTP";
         Finding::warning("clock", what, advice)
     })
-}
-
-/// Looks at the master key; the keyring, if it is the right one.
-pub(super) async fn key(
-    config: &Config,
-    database: &dyn Inspect,
-    report: &mut Report,
-) -> Option<Keyring> {
-    let canary = match database.canary().await {
-        Ok(canary) => canary,
-        Err(error) => {
-            report.add(failed("key", &error));
-            return None;
-        }
-    };
-    let path = config.master_key_file.display();
-    let loaded = key::load(&config.master_key_file).and_then(|keys| {
-        let keys = MasterKeys {
-            keys,
-            is_new: false,
-        };
-        keys.keyring(&config.master_key_file)
-    });
-    let found = match (loaded, canary) {
-        (Ok(keyring), Some(canary)) => match keyring.fits(&canary) {
-            Ok(()) => {
-                let what = format!("{path} opens what is sealed in this database");
-                report.add(Finding::ok("key", what));
-                return Some(keyring);
-            }
-            Err(error) => {
-                let what = format!("{path} does not open this database: {error}");
-                Finding::problem("key", what, "put the right key there, from your backup")
-            }
-        },
-        (Ok(_), None) => Finding::ok("key", format!("{path} has sealed nothing yet")),
-        (Err(error), canary) if is_missing(&error) => {
-            if canary.is_some() {
-                let what = format!("{path} is not there, and the database needs it");
-                Finding::problem("key", what, "put the key there, from your backup")
-            } else {
-                Finding::ok("key", format!("{path} is made at the first start"))
-            }
-        }
-        (Err(error), _) => {
-            let advice = "without the right key no server starts";
-            Finding::problem("key", error.to_string(), advice)
-        }
-    };
-    report.add(found);
-    None
-}
-
-fn is_missing(error: &KeyError) -> bool {
-    matches!(error, KeyError::Read { source: ReadError::Io(error), .. }
-        if error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// What a store that does not work says, down to the cause.

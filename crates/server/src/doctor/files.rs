@@ -1,11 +1,12 @@
 //! The files: whose they are, who may read them, and whether there is room for more.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access, statvfs};
+use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 
 use super::report::Finding;
 use crate::config::{Config, Database, Transport};
@@ -18,29 +19,43 @@ const LEAST_SPACE: u64 = 64 << 20;
 /// Looks at the data directory and at what lies there, and elsewhere by its own setting.
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let directory = &config.data_dir;
+    let mut findings = Vec::new();
     let metadata = match fs::metadata(directory) {
-        Ok(metadata) => metadata,
+        Ok(metadata) => Some(metadata),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let what = format!("{} is not there yet", directory.display());
             let advice = "the first start of the server makes it; if there was one, name its data \
                           directory with --data-dir";
-            return vec![Finding::warning("files", what, advice)];
+            findings.push(Finding::warning("files", what, advice));
+            None
         }
-        Err(error) => return vec![unreadable(directory, &error)],
+        Err(error) => {
+            findings.push(unreadable(directory, &error));
+            None
+        }
     };
-    let mut findings: Vec<_> = private(directory, &metadata).into_iter().collect();
-    for file in secret_files(config) {
-        match fs::metadata(&file) {
+    findings.extend(
+        metadata
+            .as_ref()
+            .and_then(|found| private(directory, found)),
+    );
+    let files = secret_files(config);
+    for file in &files {
+        match fs::metadata(file) {
             Ok(found) => {
-                findings.extend(closed(&file, &found));
-                findings.extend(owned(&file, &found, &metadata));
+                findings.extend(closed(file, &found));
+                let owner = metadata.as_ref();
+                findings.extend(owner.and_then(|directory| owned(file, &found, directory)));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => findings.push(unreadable(&file, &error)),
+            Err(error) => findings.push(unreadable(file, &error)),
         }
     }
+    let elsewhere: BTreeSet<_> = files.iter().map(|file| directory_of(file)).collect();
+    let elsewhere = elsewhere.into_iter().filter(|other| other != directory);
+    findings.extend(elsewhere.filter_map(unchanged));
     if let Database::Sqlite(file) = &config.database {
-        findings.extend(room(file.parent().unwrap_or(directory)));
+        findings.extend(room(directory_of(file)));
         findings.extend(writable(file));
     }
     if findings.is_empty() {
@@ -52,6 +67,31 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     }
     findings.extend(initial_password(config));
     findings
+}
+
+/// The directory that a file is in.
+fn directory_of(file: &Path) -> &Path {
+    let parent = file
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+/// A directory elsewhere, which others may well look into: who can write there can put another file
+/// in the place of ours, or a log of writes beside the database. Nobody can if the system lets nobody:
+/// so Kubernetes hands secrets over.
+fn unchanged(path: &Path) -> Option<Finding> {
+    let bits = fs::metadata(path).ok()?.mode() & 0o777;
+    let is_read_only = || {
+        let system = statvfs(path);
+        system.is_ok_and(|system| system.f_flag.contains(StatVfsMountFlags::RDONLY))
+    };
+    (bits & 0o022 != 0 && !is_read_only()).then(|| {
+        let path = path.display();
+        let what = format!("{path} can be changed by others (mode {bits:04o})");
+        let advice = format!("run `chmod go-w {path}`, or move what is ours to another directory");
+        Finding::problem("files", what, advice)
+    })
 }
 
 /// The files that nobody else may read. Those that are not there are not missed here.

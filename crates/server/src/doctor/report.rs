@@ -103,8 +103,33 @@ impl fmt::Display for Report {
                 writeln!(f, "{:18} -> {advice}", "")?;
             }
         }
-        let count = |level| self.0.iter().filter(|one| one.level == level).count();
-        let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
-        write!(f, "{problems} problems, {warnings} warnings")
+        let count = |level, one, several| match self.0.iter().filter(|f| f.level == level).count() {
+            1 => format!("1 {one}"),
+            count => format!("{count} {several}"),
+        };
+        let problems = count(Level::Problem, "problem", "problems");
+        let warnings = count(Level::Warning, "warning", "warnings");
+        write!(f, "{problems}, {warnings}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(problems: usize, warnings: usize, expected: &str) {
+        let mut report = Report::default();
+        report.extend((0..problems).map(|_| Finding::problem("key", "is gone", "find it")));
+        report.extend((0..warnings).map(|_| Finding::warning("tls", "is old", "make another")));
+        let text = report.to_string();
+        assert_eq!(text.lines().last(), Some(expected));
+    }
+
+    #[test]
+    fn one_is_not_several() {
+        check(0, 0, "0 problems, 0 warnings");
+        check(1, 1, "1 problem, 1 warning");
+        check(2, 3, "2 problems, 3 warnings");
     }
 }
