@@ -4,17 +4,15 @@
 //! a route, and a few attributes. Whatever else a span may ever hold stays here.
 
 mod collector;
+mod parent;
 mod permitted;
 
-use opentelemetry::propagation::TextMapPropagator as _;
-use opentelemetry::trace::{SpanContext, TraceContextExt as _, TraceState, TracerProvider as _};
+use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_http::HeaderExtractor;
 use opentelemetry_otlp::{
     ExporterBuildError, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
 };
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -110,20 +108,9 @@ fn is_traced(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && [REQUEST_TARGET, TRACE].contains(&metadata.target())
 }
 
-/// Puts the span of a request into the trace that its `traceparent` names, or into a new one. One
-/// that is malformed is none. What a `tracestate` holds is somebody's text, and not passed on.
+/// Puts the span of a request into the trace that its `traceparent` names, or into a new one.
 fn join(span: &Span, headers: &HeaderMap) -> Joined {
-    let named = TraceContextPropagator::new()
-        .extract_with_context(&Context::new(), &HeaderExtractor(headers));
-    let named = named.span().span_context().clone();
-    if named.is_valid() {
-        let parent = SpanContext::new(
-            named.trace_id(),
-            named.span_id(),
-            named.trace_flags(),
-            true,
-            TraceState::default(),
-        );
+    if let Some(parent) = parent::named(headers) {
         let parent = Context::new().with_remote_span_context(parent);
         if span.set_parent(parent).is_err() {
             debug!("A request begins a trace of its own: its span has begun already");

@@ -1,6 +1,7 @@
 //! Traces: a collector that is one in all but storage gets them, and never a secret.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -8,11 +9,15 @@ use prost::Message as _;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::Instant;
 use vestibule_testkit::client::{Client, DEVICE};
 use vestibule_testkit::site::{ADMIN_PASSWORD, Backend};
 
 use super::{CODE, PASSWORD, SECRET, WRONG, admin, provider, radius, site};
 
+/// How long a collector is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The trace of a caller, and the span that calls.
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -109,18 +114,30 @@ fn holds(octets: &[u8], text: &str) -> bool {
 
 /// Checks that what is no `traceparent` begins a trace of its own.
 async fn malformed_ones_are_ignored(client: &Client) {
+    let right = format!("00-{TRACE}-{PARENT}-01");
     for malformed in [
-        "",
-        "00",
-        "00-xyz-1-01",
-        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        [""].as_slice(),
+        &["00"],
+        &["00-xyz-1-01"],
+        &["00-1-2-01"],
+        &["00-+1-+2-01"],
+        &[&format!("0-{TRACE}-{PARENT}-1")],
+        &[&format!("+0-{TRACE}-{PARENT}-+1")],
+        &[&format!("{right}-")],
+        &[&format!("00-{TRACE}-{PARENT}-001")],
+        &[&format!("FE-{TRACE}-{PARENT}-01")],
+        &[&format!("ff-{TRACE}-{PARENT}-01")],
+        &[&right, &right.replace("4bf9", "4bfa")],
     ] {
-        let call = client
-            .call("GET", "/admin/version")
-            .header("traceparent", malformed);
+        let mut call = client.call("GET", "/admin/version");
+        for value in malformed {
+            call = call.header("traceparent", *value);
+        }
         let answer = Client::send(call).await;
         let response = answer.is(200).headers["traceresponse"].to_str().unwrap();
-        assert!(!response.contains(TRACE), "{malformed}: {response}");
+        assert!(!response.contains(TRACE), "{malformed:?}: {response}");
+        let small = format!("-{:032x}-", 1);
+        assert!(!response.contains(&small), "{malformed:?}: {response}");
     }
 }
 
@@ -256,6 +273,48 @@ async fn a_collector_that_is_away_stops_nothing() {
     admin(&site, &server).await;
     server.terminate();
     assert!(server.wait().success());
+    assert!(site.logs().contains("Traces are lost"), "{}", site.logs());
+}
+
+/// What takes connections and says nothing; each time somebody has sent something is told.
+async fn silent() -> (String, UnboundedReceiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (told, asked) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let told = told.clone();
+            tokio::spawn(async move {
+                let mut octets = [0; 4096];
+                while stream.read(&mut octets).await.unwrap_or(0) > 0 {
+                    let _ = told.send(());
+                }
+            });
+        }
+    });
+    (url, asked)
+}
+
+/// While a collector is waited for nobody else waits, and the end is not put off for longer than one
+/// may wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_hangs_stops_nothing() {
+    let (url, mut asked) = silent().await;
+    let settings = format!("[telemetry]\notlp = \"{url}\"\n");
+    let site = site(Backend::Sqlite).with_settings(&settings);
+    let server = site.start();
+    admin(&site, &server).await;
+    asked.recv().await.unwrap();
+    let begun = Instant::now();
+    for _ in 0..20 {
+        let call = server.client().call("GET", "/admin/version");
+        Client::send(call).await.is(200);
+    }
+    assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+    server.terminate();
+    let begun = Instant::now();
+    assert!(server.wait().success());
+    assert!(begun.elapsed() < PATIENCE * 3, "{:?}", begun.elapsed());
     assert!(site.logs().contains("Traces are lost"), "{}", site.logs());
 }
 
