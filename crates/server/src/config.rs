@@ -40,6 +40,8 @@ const LONGEST_ISSUER: usize = 64;
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// How long requests are still taken when the server was told to stop; not at all if unset.
+    pub stop_delay: Option<Duration>,
     /// The directory of what has to be kept.
     pub data_dir: PathBuf,
     /// The store.
@@ -187,6 +189,7 @@ impl Config {
             listen: source
                 .text(&setting::LISTEN, listen)
                 .unwrap_or(default_listen),
+            stop_delay: source.text(&setting::STOP_DELAY, duration::parse),
             database: database.unwrap_or_else(|| Database::in_directory(&data_dir)),
             transport: transport(source, directory),
             master_key_file: master_key_file.unwrap_or_else(|| data_dir.join("master.key")),

@@ -125,7 +125,7 @@ pub async fn run(
         let service = service.clone();
         async move { service.stop_waiting().await }
     };
-    let stop = tokio::spawn(signals.stop(readiness, server.clone(), stopping));
+    let stop = tokio::spawn(signals.stop(config.stop_delay, readiness, server.clone(), stopping));
     let house = tokio::spawn(housekeeping::keep_house(service.clone(), store, password));
     let sealing = tokio::spawn(housekeeping::seal(service.clone()));
     let keys = tokio::spawn(housekeeping::follow_keys(service.clone(), address));

@@ -31,6 +31,11 @@ const fn in_file(key: &'static str) -> Setting {
 }
 
 pub(super) const LISTEN: Setting = everywhere("listen", "VESTIBULE_LISTEN", "--listen");
+pub(super) const STOP_DELAY: Setting = Setting {
+    key: "stop_delay",
+    variable: Some("VESTIBULE_STOP_DELAY"),
+    flag: None,
+};
 pub(super) const DATA_DIR: Setting = everywhere("data_dir", "VESTIBULE_DATA_DIR", "--data-dir");
 pub(super) const DATABASE_URL: Setting =
     everywhere("database_url", "VESTIBULE_DATABASE_URL", "--database-url");
@@ -69,8 +74,9 @@ pub(super) const TELEMETRY_OTLP: Setting = Setting {
 };
 
 /// All that may stand in the file.
-pub(super) const ALL: [&Setting; 23] = [
+pub(super) const ALL: [&Setting; 24] = [
     &LISTEN,
+    &STOP_DELAY,
     &DATA_DIR,
     &DATABASE_URL,
     &HTTP,

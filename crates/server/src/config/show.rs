@@ -11,6 +11,7 @@ impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let config = &self.config;
         let text = |text: &str| Some(quoted(text));
+        let span = |span| text(&duration::show(span));
         let path = |path: &Path| Some(quoted(&path.display().to_string()));
         let number = |number: std::num::NonZeroU32| Some(number.to_string());
         let (cert, key) = match &config.transport {
@@ -25,8 +26,9 @@ impl fmt::Display for Settings {
         let login = &config.login;
         let measures = config.metrics_listen.map(|listen| listen.to_string());
         let measures = measures.as_deref().and_then(text);
-        let lines: [(&Setting, Option<String>); 23] = [
+        let lines: [(&Setting, Option<String>); 24] = [
             (&setting::LISTEN, text(&config.listen.to_string())),
+            (&setting::STOP_DELAY, config.stop_delay.and_then(span)),
             (&setting::DATA_DIR, path(&config.data_dir)),
             (&setting::DATABASE_URL, text(&config.database.to_string())),
             (
@@ -36,14 +38,8 @@ impl fmt::Display for Settings {
             (&setting::TLS_CERT, cert),
             (&setting::TLS_KEY, key),
             (&setting::MASTER_KEY_FILE, path(&config.master_key_file)),
-            (
-                &setting::TOKENS_PARTIAL,
-                text(&duration::show(config.tokens.partial)),
-            ),
-            (
-                &setting::TOKENS_SESSION,
-                text(&duration::show(config.tokens.session)),
-            ),
+            (&setting::TOKENS_PARTIAL, span(config.tokens.partial)),
+            (&setting::TOKENS_SESSION, span(config.tokens.session)),
             (
                 &setting::MESSAGE_OF_THE_DAY,
                 login.message_of_the_day.as_deref().and_then(text),
@@ -80,11 +76,7 @@ impl fmt::Display for Settings {
             (&setting::TOTP_ISSUER, text(&config.totp_issuer)),
             (
                 &setting::ENROLLMENT_WITHIN,
-                config
-                    .enrollment_within
-                    .map(duration::show)
-                    .as_deref()
-                    .and_then(text),
+                config.enrollment_within.and_then(span),
             ),
             (&setting::METRICS_LISTEN, measures),
             (

@@ -61,6 +61,7 @@ fn nothing_given_is_fine() {
     let given = Given::nothing();
     let config = given.config();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8443");
+    assert_eq!(config.stop_delay, None);
     assert_eq!(
         config.data_dir,
         given.directory.path().join("vestibule-data")
@@ -101,6 +102,7 @@ fn the_whole_file() {
     let given = Given::file(
         r#"
         listen = "[::]:443"
+        stop_delay = "5s"
         data_dir = "/var/lib/vestibule"
         database_url = "postgres://v:geheim@db/v"
         tls_cert = "cert.pem"
@@ -142,6 +144,7 @@ fn the_whole_file() {
     );
     let config = given.config();
     assert_eq!(config.listen.to_string(), "[::]:443");
+    assert_eq!(config.stop_delay, Some(Duration::from_secs(5)));
     assert_eq!(
         config.transport,
         Transport::Certificate {
@@ -186,11 +189,11 @@ fn measures_and_traces_have_places_of_their_own() {
 fn unknown_names_are_named_with_their_lines() {
     Given::file("lisen = \"x\"\n\n[tokens]\npartail = \"5m\"\n[tolkiens]\na = 1\n").problems(&[
         "vestibule.toml, line 1: lisen: is not a setting; known at the top of the file: listen, \
-         data_dir, database_url, http, tls_cert, tls_key, master_key_file, tokens, login, proxies, \
+         stop_delay, data_dir, database_url, http, tls_cert, tls_key, master_key_file, tokens, login, proxies, \
          limits, totp, enrollment, metrics, telemetry",
         "vestibule.toml, line 4: tokens.partail: is not a setting; known in [tokens]: partial, session",
         "vestibule.toml, line 5: tolkiens: is not a setting; known at the top of the file: listen, \
-         data_dir, database_url, http, tls_cert, tls_key, master_key_file, tokens, login, proxies, \
+         stop_delay, data_dir, database_url, http, tls_cert, tls_key, master_key_file, tokens, login, proxies, \
          limits, totp, enrollment, metrics, telemetry",
     ]);
     Given::nothing()

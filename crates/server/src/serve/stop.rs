@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum_server::{Address, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
 use tracing::{info, warn};
 use vestibule_http::Readiness;
 
@@ -36,19 +37,28 @@ impl Signals {
     }
 
     /// Waits for the first signal and has the server finish, while `stopping` ends what it waits
-    /// for; the second signal ends the program.
+    /// for; the second signal ends the program. If there is a delay, requests are taken for as long
+    /// before that, while balancers learn that no more are wanted.
     pub(super) async fn stop<A: Address>(
         mut self,
+        delay: Option<Duration>,
         readiness: Readiness,
         server: Handle<A>,
         stopping: impl Future<Output = ()>,
     ) {
         self.next().await;
+        readiness.stop();
+        if let Some(delay) = delay {
+            let seconds = delay.as_secs();
+            info!(seconds, "Stopping soon: no more requests are wanted");
+            if timeout(delay, self.next()).await.is_ok() {
+                end_at_once();
+            }
+        }
         info!(
             connections = server.connection_count(),
             "Stopping: requests under way may finish"
         );
-        readiness.stop();
         server.graceful_shutdown(Some(GRACE));
         let second = self.next();
         tokio::pin!(second);
@@ -57,7 +67,11 @@ impl Signals {
             () = &mut second => {}
             () = stopping => second.await,
         }
-        warn!("Stopped by a second signal: requests under way are lost");
-        std::process::exit(Exit::Failure.code().into());
+        end_at_once();
     }
+}
+
+fn end_at_once() -> ! {
+    warn!("Stopped by a second signal: requests under way are lost");
+    std::process::exit(Exit::Failure.code().into());
 }
