@@ -38,7 +38,7 @@ pub(crate) use initial_password::{Gone, forget as forget_initial_password};
 
 use initial_password::InitialPassword;
 use listener::Listener;
-use measures::Measured;
+use measures::{Measured, SharedLook};
 use requests::UnnamedProxy;
 use stop::Signals;
 
@@ -118,6 +118,7 @@ pub async fn run(
         readiness: readiness.clone(),
         server: server.clone(),
         started: since,
+        looks: SharedLook::default(),
     };
     let measures =
         measures.map(|port| tokio::spawn(measures::show(port, watched, showing.clone())));

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use futures_util::join;
 use vestibule_testkit::client::Client;
 use vestibule_testkit::site::{ADMIN_PASSWORD, Backend, Server};
 
@@ -227,6 +230,20 @@ async fn a_flood_at_the_port_stops_nothing_else() {
     let mut text = String::new();
     last.read_to_string(&mut text).unwrap();
     assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+}
+
+/// As many as there are places, which ask again and again: sign-ins go on, and all are answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_questions_at_the_port_stops_nothing_else() {
+    let site = site(Backend::Sqlite).with_settings(SETTINGS);
+    let server = site.start();
+    let port = port(&server);
+    let asking = join_all((0..16).map(|_| async {
+        for _ in 0..50 {
+            assert_eq!(value(&measures(&port).await, "vestibule_store_up"), 1);
+        }
+    }));
+    let ((), _) = join!(asking.map(drop), admin(&site, &server));
 }
 
 /// Two servers over one database each count what they did.

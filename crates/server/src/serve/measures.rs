@@ -6,7 +6,7 @@
 mod process;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -16,6 +16,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum_server::Handle;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
@@ -46,6 +48,29 @@ pub(super) struct Measured {
     pub(super) server: Handle<Peer>,
     /// When this process started.
     pub(super) started: Timestamp,
+    pub(super) looks: SharedLook,
+}
+
+/// A look at the store that is under way: whether it works.
+type Look = Shared<BoxFuture<'static, bool>>;
+
+/// The one look that those who ask at once share: nobody who asks a lot gets in the way of sign-ins.
+#[derive(Clone, Default)]
+pub(super) struct SharedLook(Arc<Mutex<Option<Look>>>);
+
+impl SharedLook {
+    fn at_store_of(&self, service: &Service) -> Look {
+        let mut look = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(under_way) = look.as_ref().filter(|look| look.peek().is_none()) {
+            return under_way.clone();
+        }
+        let service = service.clone();
+        // It ends whether or not somebody waits for it: one that is left halfway would keep what it
+        // has locked.
+        let begun = tokio::spawn(async move { service.check_store().await.is_ok() });
+        let begun = begun.map(|checked| checked.unwrap_or(false));
+        look.insert(begun.boxed().shared()).clone()
+    }
 }
 
 /// Opens the port of the measures, which is not read from yet.
@@ -83,8 +108,8 @@ async fn answer(State(measured): State<Measured>) -> Response {
 impl Measured {
     /// What the service does not know.
     async fn as_of_now(&self) -> Registry {
-        let checked = timeout(PATIENCE, self.service.check_store()).await;
-        let store_works = matches!(checked, Ok(Ok(())));
+        let looked = timeout(PATIENCE, self.looks.at_store_of(&self.service)).await;
+        let store_works = looked.unwrap_or(false);
         let is_ready = store_works && self.readiness.is_wanted();
         let mut all = new_registry();
         all.register(
@@ -118,4 +143,33 @@ fn truth(is_true: bool) -> Gauge {
     let gauge = Gauge::default();
     gauge.set(i64::from(is_true));
     gauge
+}
+
+#[cfg(test)]
+mod tests {
+    use vestibule_engine::Secret;
+    use vestibule_service::{Keyring, OsRandom, Parts, Policy, SystemClock};
+    use vestibule_store_memory::MemoryStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn those_who_ask_at_once_share_a_look() {
+        let parts = Parts {
+            store: Arc::new(MemoryStore::new()),
+            clock: Arc::new(SystemClock::new()),
+            random: Arc::new(OsRandom),
+            keyring: Keyring::new(&Secret::new([7; 32])),
+            policy: Policy::default(),
+        };
+        let service = Service::open(parts).await.unwrap();
+        let looks = SharedLook::default();
+        let one = looks.at_store_of(&service);
+        let other = looks.at_store_of(&service);
+        assert!(one.ptr_eq(&other));
+        assert!(one.await);
+        let later = looks.at_store_of(&service);
+        assert!(!later.ptr_eq(&other), "each looks anew");
+        assert!(later.await);
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::ready;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +17,7 @@ use tower::{Service as _, service_fn};
 use tracing::warn;
 
 use super::peer::Peer;
-use crate::config::{Config, Transport};
+use crate::config::Config;
 
 /// What answers the requests of each connection.
 pub(super) fn per_connection<A: Into<Peer>>(
@@ -29,7 +30,7 @@ pub(super) fn per_connection<A: Into<Peer>>(
         let peer: Peer = peer.into();
         ready(Ok::<_, Infallible>(service_fn(
             move |mut request: Request<Incoming>| {
-                unnamed_proxy.look(request.headers());
+                unnamed_proxy.look(peer.address().ip(), request.headers());
                 request.extensions_mut().insert(ConnectInfo(peer.address()));
                 let under_way = peer.begin();
                 router.call(request).map(|answer| {
@@ -49,12 +50,10 @@ pub(super) struct UnnamedProxy {
 }
 
 impl UnnamedProxy {
-    /// Without TLS on the loopback a proxy is likely. Elsewhere these headers are what anybody
-    /// may have made up, and with proxies named there is nothing to learn.
+    /// With proxies named there is nothing to learn.
     pub(super) fn watch(config: &Config) -> Self {
-        let likely = config.transport == Transport::Http && config.trusted_proxies.is_empty();
         Self {
-            watching: AtomicBool::new(likely),
+            watching: AtomicBool::new(config.trusted_proxies.is_empty()),
         }
     }
 
@@ -65,8 +64,8 @@ impl UnnamedProxy {
         }
     }
 
-    fn look(&self, headers: &HeaderMap) {
-        if self.is_news(headers) {
+    fn look(&self, peer: IpAddr, headers: &HeaderMap) {
+        if self.is_news(peer, headers) {
             warn!(
                 "Requests come through a proxy: name the proxy in [proxies] trusted; until then \
                  its clients pass for programs of this machine, which are not limited"
@@ -74,10 +73,13 @@ impl UnnamedProxy {
         }
     }
 
-    fn is_news(&self, headers: &HeaderMap) -> bool {
+    /// Only what comes from this machine is limited too little. Whoever is elsewhere may have made
+    /// these headers up.
+    fn is_news(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
         let forwarded =
             || headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
         self.watching.load(Ordering::Relaxed)
+            && peer.to_canonical().is_loopback()
             && forwarded()
             && self.watching.swap(false, Ordering::Relaxed)
     }
@@ -86,24 +88,40 @@ impl UnnamedProxy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Flags;
+
+    /// A server with these settings.
+    fn watch(file: &str) -> UnnamedProxy {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("vestibule.toml"), file).unwrap();
+        let none = std::iter::empty::<(String, String)>().collect();
+        let settings = Config::load(&Flags::default(), &none, directory.path());
+        UnnamedProxy::watch(&settings.unwrap().config)
+    }
 
     #[track_caller]
-    fn check(watching: bool, header: &'static str, news: bool) {
-        let proxy = UnnamedProxy {
-            watching: AtomicBool::new(watching),
-        };
-        assert!(!proxy.is_news(&HeaderMap::new()));
+    fn check(settings: &str, peer: &str, header: &'static str, news: bool) {
+        let proxy = watch(settings);
+        let peer = peer.parse().unwrap();
+        assert!(!proxy.is_news(peer, &HeaderMap::new()));
         let headers =
             HeaderMap::from_iter([(header.parse().unwrap(), "192.0.2.1".parse().unwrap())]);
-        assert_eq!(proxy.is_news(&headers), news, "{header}");
-        assert!(!proxy.is_news(&headers), "it is said once");
+        assert_eq!(proxy.is_news(peer, &headers), news, "{header} of {peer}");
+        assert!(!proxy.is_news(peer, &headers), "it is said once");
     }
 
     #[test]
     fn a_proxy_is_news_once() {
-        check(true, "x-forwarded-for", true);
-        check(true, "forwarded", true);
-        check(true, "x-request-id", false);
-        check(false, "x-forwarded-for", false);
+        let (tls, plain) = ("", "http = true");
+        let named = "http = true\n[proxies]\ntrusted = [\"192.0.2.7\"]";
+        for settings in [tls, plain] {
+            check(settings, "127.0.0.1", "x-forwarded-for", true);
+            check(settings, "127.0.0.1", "forwarded", true);
+            check(settings, "127.0.0.1", "x-request-id", false);
+            check(settings, "::1", "forwarded", true);
+            check(settings, "::ffff:127.0.0.1", "forwarded", true);
+        }
+        check(tls, "192.0.2.1", "x-forwarded-for", false);
+        check(named, "127.0.0.1", "x-forwarded-for", false);
     }
 }
