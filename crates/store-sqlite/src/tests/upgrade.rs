@@ -7,12 +7,12 @@ use vestibule_engine::provider::built_in;
 use vestibule_engine::{LocalProvider, MfaProviderId, NameKey, Token, TokenKind, TotpStep};
 use vestibule_store::{
     Accounts as _, AdminMfaChange, DialogueChange, FirstFactors as _, Health as _,
-    IdentityProviders as _, ListQuery, MfaProviders as _, ProviderVersion, Sealed,
+    IdentityProviders as _, Inspect as _, ListQuery, MfaProviders as _, ProviderVersion, Sealed,
     SecondFactors as _, SeedState, Settings as _, Settlement, Swap, Tokens as _,
 };
 
 use super::Site;
-use crate::MIGRATIONS;
+use crate::{MIGRATIONS, SqliteInspection};
 
 /// A user with a verified seed and three failures at the door, in a database of the first schema.
 const ROWS: &str = "
@@ -71,6 +71,9 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date() {
         assert_eq!(local, LocalProvider::built_in());
         store.close().await;
     }
+    let upgraded = SqliteInspection::open(&site.path()).await.unwrap();
+    assert_eq!(upgraded.damage().await.unwrap(), None);
+    upgraded.store().close().await;
 
     // What came with later schemas works on the rows that were there.
     let store = site.open().await;
