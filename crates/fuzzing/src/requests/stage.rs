@@ -243,6 +243,7 @@ async fn password(service: &Service) -> PasswordHash {
         return hash.clone();
     }
     let password = Arc::new(Secret::from(PASSWORD));
-    let hash = service.hasher().hash(password, &OsRandom).await;
+    let hasher = service.hasher();
+    let hash = hasher.hash(password, &OsRandom, ClientAddress::Local).await;
     HASH.get_or_init(|| hash.expect("a hash")).clone()
 }
