@@ -85,14 +85,16 @@ impl Health {
             return under_way.clone();
         }
         let service = self.service.clone();
-        let begun = async move {
+        // It goes on although those who asked have gone: it may have begun a transaction.
+        let begun = tokio::spawn(async move {
             let checked = service.check_store().await;
             if let Err(error) = &checked {
                 let error: &dyn std::error::Error = error;
                 warn!(error, "Not ready: the store does not work");
             }
             checked.is_ok()
-        };
+        });
+        let begun = begun.map(|ended| ended.unwrap_or(false));
         check.insert(begun.boxed().shared()).clone()
     }
 }

@@ -1,9 +1,5 @@
 //! Those who would wear the server out: each has a limit, and everybody else goes on.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -154,10 +150,7 @@ async fn who_asks_without_a_token_is_limited_by_address() {
     ));
     let server = site.start();
     let client = server.client();
-    let at = |address| Somebody {
-        client: &client,
-        address,
-    };
+    let at = |address| Somebody { client, address };
     let (office, elsewhere) = (at("192.0.2.1"), at("192.0.2.2"));
     let partial = office.signs_in("admin", ADMIN_PASSWORD).await.token();
     let other = elsewhere.signs_in("admin", ADMIN_PASSWORD).await.token();
@@ -217,10 +210,7 @@ async fn bodies_on_their_way_count_as_requests() {
         assert_eq!(&start, b"HTTP/1.1 100");
         bodies.push(stream);
     }
-    let at = |address| Somebody {
-        client: &client,
-        address,
-    };
+    let at = |address| Somebody { client, address };
     at("2001:db8::2").asks("GET", NAMES, None).await.is(429);
     at("2001:db8:0:1::2").asks("GET", NAMES, None).await.is(200);
 }
@@ -236,13 +226,13 @@ async fn a_crowd_of_passwords_does_not_keep_others_out() {
     let addresses: Vec<_> = (1..=4).map(|n| format!("2001:db8:{n}::1")).collect();
     let crowd = join_all((0..240).map(|n| {
         let somebody = Somebody {
-            client: &client,
+            client,
             address: &addresses[n % addresses.len()],
         };
         async move { somebody.signs_in("nobody", "wrong").await }
     }));
     let victim = Somebody {
-        client: &client,
+        client,
         address: "192.0.2.7",
     };
     let (crowd, victim) = tokio::join!(crowd, async {

@@ -34,7 +34,10 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("server", &PRODUCT),
     ("testkit", &PRODUCT),
     ("fuzzing", &FUZZED),
-    ("scenarios", &["testkit", "wire"]),
+    (
+        "scenarios",
+        &["store", "store-postgres", "store-sqlite", "testkit", "wire"],
+    ),
     ("loadgen", &["testkit", "wire"]),
 ];
 

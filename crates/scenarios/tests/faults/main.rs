@@ -128,6 +128,34 @@ async fn sqlite_locked_by_another_program() {
     .await;
 }
 
+/// Whoever asks whether the server is ready, and hangs up while the file is locked, keeps nobody from
+/// writing afterwards.
+#[tokio::test]
+async fn who_asks_whether_it_is_ready_and_leaves_holds_no_lock() {
+    let site = site(Backend::Sqlite);
+    let server = site.start();
+    let client = server.client();
+    client.sign_in("admin", ADMIN_PASSWORD).await.token();
+    let url = format!("sqlite:{}", site.sqlite_file().display());
+    let mut stranger = SqliteConnection::connect(&url).await.unwrap();
+    let lock = sqlx::raw_sql("BEGIN IMMEDIATE");
+    lock.execute(&mut stranger).await.unwrap();
+    let address = client.origin().trim_start_matches("http://");
+    let mut asks = TcpStream::connect(address).unwrap();
+    let request = b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n";
+    asks.write_all(request).unwrap();
+    for _ in 0..3 {
+        // Whoever is answered has come later.
+        Client::send(client.call("GET", "/livez")).await.is(200);
+    }
+    drop(asks);
+    for _ in 0..3 {
+        Client::send(client.call("GET", "/livez")).await.is(200);
+    }
+    stranger.close().await.unwrap();
+    client.sign_in("admin", ADMIN_PASSWORD).await.token();
+}
+
 #[tokio::test]
 async fn sqlite_moved_away_and_back() {
     let site = site(Backend::Sqlite);
