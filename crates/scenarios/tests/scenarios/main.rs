@@ -19,6 +19,7 @@ mod radius_stage;
 mod routes;
 
 use vestibule_testkit::authenticator::Authenticator;
+use vestibule_testkit::client::Client;
 use vestibule_testkit::site::{ADMIN_PASSWORD, Backend, Server, Site};
 
 /// Runs each scenario on both databases.
@@ -62,6 +63,21 @@ async fn with_alice(backend: Backend) -> (Site, Server, String) {
     let site = site(backend);
     let (server, token) = with_alice_at(&site).await;
     (site, server, token)
+}
+
+/// The setting by which [`measure`] can be asked.
+const MEASURED: &str = "[metrics]\nlisten = \"127.0.0.1:0\"\n";
+
+/// What a server has counted under a name.
+async fn measure(server: &Server, name: &str) -> u64 {
+    let log = server.log();
+    let (_, address) = log.split_once("/metrics\",\"address\":\"").unwrap();
+    let (address, _) = address.split_once('"').unwrap();
+    let port = server.client().at(&format!("http://{address}"));
+    let measures = Client::send(port.call("GET", "/metrics")).await.text;
+    let mut lines = measures.lines();
+    let count = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    count.unwrap().parse().unwrap()
 }
 
 /// The same, at a site that was made already.

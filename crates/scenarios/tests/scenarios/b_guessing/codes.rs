@@ -1,15 +1,21 @@
 //! Codes that are guessed: S11 to S17 and S20, for one-time codes of ours.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use serde_json::json;
+use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
 use vestibule_testkit::authenticator::Authenticator;
 use vestibule_testkit::client::{Answer, Client};
 use vestibule_testkit::figures;
 use vestibule_testkit::site::{Backend, Server, Site};
 
 use crate::f_disclosure::audit_trail::trail;
-use crate::{PASSWORD, STEP, on_both_databases, with_alice};
+use crate::{
+    MEASURED, PASSWORD, STEP, measure, on_both_databases, site, with_alice, with_alice_at,
+};
 
 on_both_databases!(
     s11_signing_in_again_buys_no_new_guesses,
@@ -30,7 +36,8 @@ struct Victim {
 
 impl Victim {
     async fn new(backend: Backend) -> Self {
-        let (site, server, _) = with_alice(backend).await;
+        let site = site(backend).with_settings(MEASURED);
+        let (server, _) = with_alice_at(&site).await;
         let (authenticator, _) = server.client().enrol("alice", PASSWORD, site.now()).await;
         site.advance(STEP);
         Self {
@@ -62,6 +69,14 @@ impl Victim {
     }
 
     /// How many codes were compared with anything.
+    /// The server answers others.
+    async fn goes_on(&self) {
+        for _ in 0..3 {
+            let alive = self.client().call("GET", "/livez");
+            Client::send(alive).await.is(200);
+        }
+    }
+
     fn looked_at(&self) -> usize {
         let tried = trail(&self.site, &["--event", "secondFactor"]);
         let wrong = |row: &&serde_json::Value| row["reason"] == "the code is wrong";
@@ -92,21 +107,70 @@ async fn s12_who_hangs_up_has_guessed(backend: Backend) {
     let victim = Victim::new(backend).await;
     let partial = victim.partial().await;
     let wrong = victim.authenticator.wrong_code(victim.site.now());
-    for n in 1..=5 {
-        let leaves = victim.client().otp_in_flight(&partial, &wrong);
-        // The server has taken the request up when it says so.
-        while victim.server.log().matches("the code is wrong").count() < n {
-            tokio::task::yield_now().await;
-            if leaves.is_finished() {
-                break;
-            }
-        }
-        leaves.abort();
+    let lock = Lock::take(&victim.site, backend).await;
+    let body = json!({ "otp": wrong }).to_string();
+    let request = format!(
+        "POST /admin/authentication/otp HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {partial}\r\n\
+        Accept: application/vnd.appgate.peer-v23+json\r\nContent-Type: application/json\r\n\
+        Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // Each is recognised before its code is looked at, and counted after that.
+    let recognised = r#"vestibule_store_call_duration_seconds_count{call="bearer"}"#;
+    let before = measure(&victim.server, recognised).await;
+    let mut guesses = Vec::new();
+    for _ in 0..5 {
+        let address = victim.client().origin().trim_start_matches("http://");
+        let mut guess = TcpStream::connect(address).unwrap();
+        guess.write_all(request.as_bytes()).unwrap();
+        guesses.push(guess);
+    }
+    while measure(&victim.server, recognised).await < before + 5 {}
+    victim.goes_on().await;
+    drop(guesses);
+    victim.goes_on().await;
+    lock.release().await;
+    let mut tries = 0..500;
+    while victim.server.log().matches("the code is wrong").count() < 5 && tries.next().is_some() {
+        victim.goes_on().await;
     }
     let another = victim.partial().await;
     victim.right(&another).await.is(401);
     victim.site.advance(STEP);
     victim.right(&another).await.token();
+}
+
+/// Somebody else's lock, for which whoever counts a guess waits.
+enum Lock {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Lock {
+    async fn take(site: &Site, backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => {
+                let url = format!("sqlite:{}", site.sqlite_file().display());
+                let mut stranger = SqliteConnection::connect(&url).await.unwrap();
+                stranger.execute("BEGIN IMMEDIATE").await.unwrap();
+                Self::Sqlite(stranger)
+            }
+            Backend::Postgres => {
+                let mut stranger = PgConnection::connect(&site.database_url()).await.unwrap();
+                stranger.execute("BEGIN").await.unwrap();
+                let lock = stranger.execute("SELECT FROM second_factors FOR UPDATE");
+                lock.await.unwrap();
+                Self::Postgres(stranger)
+            }
+        }
+    }
+
+    async fn release(self) {
+        match self {
+            Self::Sqlite(stranger) => stranger.close().await.unwrap(),
+            Self::Postgres(stranger) => stranger.close().await.unwrap(),
+        }
+    }
 }
 
 /// A thousand wrong codes, over many sessions and two replicas, and the right one among them.

@@ -7,7 +7,9 @@ use vestibule_testkit::client::{Answer, Client, DEVICE};
 use vestibule_testkit::site::{Backend, Server};
 
 use crate::radius_stage::TOTP;
-use crate::{PASSWORD, STEP, on_both_databases, site, with_alice, with_alice_at};
+use crate::{
+    MEASURED, PASSWORD, STEP, measure, on_both_databases, site, with_alice, with_alice_at,
+};
 
 on_both_databases!(
     s46_every_refusal_is_the_same_work,
@@ -95,20 +97,13 @@ async fn s46_all_codes_that_are_no_good_are_alike(backend: Backend) {
 
 /// How many password hashes the server has computed.
 async fn hashes(server: &Server) -> u64 {
-    let log = server.log();
-    let (_, address) = log.split_once("/metrics\",\"address\":\"").unwrap();
-    let (address, _) = address.split_once('"').unwrap();
-    let port = server.client().at(&format!("http://{address}"));
-    let measures = Client::send(port.call("GET", "/metrics")).await.text;
-    let name = "vestibule_password_hashes_total ";
-    let count = measures.lines().find_map(|line| line.strip_prefix(name));
-    count.unwrap().parse().unwrap()
+    measure(server, "vestibule_password_hashes_total").await
 }
 
 /// Nobody learns from the work that it takes which users there are: one hash each, whatever the
 /// name is, and whether or not the password is looked at.
 async fn s46_every_refusal_is_the_same_work(backend: Backend) {
-    let site = site(backend).with_settings("[metrics]\nlisten = \"127.0.0.1:0\"\n");
+    let site = site(backend).with_settings(MEASURED);
     let (server, admin) = with_alice_at(&site).await;
     let client = server.client();
     for name in ["seeded", "exempt", "disabled", "locked"] {
