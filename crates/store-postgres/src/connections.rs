@@ -83,6 +83,16 @@ impl Connections {
         }
     }
 
+    /// Whether what is lent next is of no use to whoever writes.
+    pub(crate) async fn are_read_only(&self) -> sqlx::Result<bool> {
+        let mut connection = self.lend(Left::Answer).await?;
+        let read_only = is_read_only(connection.on()).await?;
+        if !read_only {
+            connection.put_back();
+        }
+        Ok(read_only)
+    }
+
     /// How many there are.
     pub(crate) fn count(&self) -> vestibule_store::Pool {
         let status = self.0.status();
@@ -138,12 +148,13 @@ fn clean_up(mut object: Object<Opener>, left: Left) {
     runtime.spawn(async move {
         let connection = &mut object.connection;
         let cleaned = timeout(PROOF, async {
-            match left {
-                Left::Answer => connection.ping().await,
-                Left::Transaction => connection.execute("ROLLBACK").await.map(drop),
+            if let Left::Transaction = left {
+                connection.execute("ROLLBACK").await?;
             }
+            is_read_only(&mut *connection).await
         });
-        if !matches!(cleaned.await, Ok(Ok(()))) {
+        // A session that began while the database was read-only stays so.
+        if !matches!(cleaned.await, Ok(Ok(false))) {
             drop(Object::take(object));
         }
     });
@@ -323,16 +334,20 @@ impl Opener {
     }
 
     async fn try_one(&self, server: &PgConnectOptions) -> sqlx::Result<Option<PgConnection>> {
-        const READ_ONLY: &str = "
-            SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean";
         let mut connection = PgConnection::connect_with(server).await?;
-        if self.servers.must_write && query_scalar(READ_ONLY).fetch_one(&mut connection).await? {
+        if self.servers.must_write && is_read_only(&mut connection).await? {
             // It finds out by itself where it cannot be told.
             let _ = connection.close().await;
             return Ok(None);
         }
         Ok(Some(connection))
     }
+}
+
+async fn is_read_only(connection: impl Executor<'_, Database = Postgres>) -> sqlx::Result<bool> {
+    const READ_ONLY: &str = "
+        SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean";
+    query_scalar(READ_ONLY).fetch_one(connection).await
 }
 
 /// A connection by itself, to a server that takes writes.

@@ -84,7 +84,8 @@ fn reason(code: &str) -> Option<&'static str> {
     })
 }
 
-/// Tries a transaction again while Postgres picks it as the victim of a deadlock.
+/// Tries a transaction again while Postgres picks it as the victim of a deadlock, or it met a session
+/// that began when the database was read-only.
 pub(crate) async fn retrying<T, F>(mut transaction: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -98,13 +99,13 @@ where
     transaction().await
 }
 
-/// Whether nothing is wrong but the moment: 40001 and 40P01.
+/// Whether nothing is wrong but the moment, or the session: 40001, 40P01 and 25006.
 fn is_conflict(error: &StoreError) -> bool {
     let source = std::error::Error::source(error);
     let Some(sqlx::Error::Database(error)) = source.and_then(|source| source.downcast_ref()) else {
         return false;
     };
-    matches!(error.code().as_deref(), Some("40001" | "40P01"))
+    matches!(error.code().as_deref(), Some("40001" | "40P01" | "25006"))
 }
 
 /// Whether a text could be in the database at all: Postgres keeps no zero octets.

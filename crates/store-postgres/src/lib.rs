@@ -177,13 +177,12 @@ type Statement<'q> = Query<'q, Postgres, PgArguments>;
 #[async_trait]
 impl Health for PostgresStore {
     async fn check(&self) -> Result<(), StoreError> {
-        let read_only = "
-            SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean";
-        let read_only: bool = query_scalar(read_only)
-            .fetch_one(&self.connections)
+        if self
+            .connections
+            .are_read_only()
             .await
-            .map_err(store_error)?;
-        if read_only {
+            .map_err(store_error)?
+        {
             return Err(StoreError::unavailable(
                 "the database is read-only, or a standby",
             ));

@@ -1,11 +1,14 @@
 //! Connections that are used again, whatever happened to whoever had them.
 
 use futures_util::FutureExt as _;
-use sqlx::{Connection as _, Executor as _, PgConnection, query_scalar};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, query_scalar};
+use vestibule_engine::{Timestamp, UserId};
+use vestibule_store::{Accounts as _, Creation, Health as _, NewUser};
+use vestibule_testkit::people::user;
 use vestibule_testkit::postgres::{Cluster, Database};
 
 use crate::connections::{Connections, Left};
-use crate::url;
+use crate::{PostgresStore, url};
 
 const LOCK: &str = "SELECT pg_advisory_xact_lock(1)";
 
@@ -106,4 +109,43 @@ async fn none_is_lent_when_all_are_closed() {
     connections.close().await;
     let error = pid(&connections).await.unwrap_err();
     assert!(matches!(error, sqlx::Error::PoolClosed), "{error}");
+}
+
+/// Sessions that began while the database was read-only stay so, and are not kept.
+#[tokio::test]
+async fn a_database_that_was_read_only_is_written_to_again() {
+    let database = Cluster::shared().fresh_database();
+    let store = PostgresStore::open(database.url()).await.unwrap();
+    let mut stranger = PgConnection::connect(database.url()).await.unwrap();
+    let name = query_scalar::<_, String>("SELECT current_database()");
+    let name = name.fetch_one(&mut stranger).await.unwrap();
+    let set = |read_only: bool| {
+        let set = "SET default_transaction_read_only =";
+        AssertSqlSafe(format!("ALTER DATABASE \"{name}\" {set} {read_only}"))
+    };
+    stranger.execute(set(true)).await.unwrap();
+    // The first one was open before.
+    let mut lent = Vec::new();
+    for _ in 0..4 {
+        lent.push(store.connections.lend(Left::Answer).await.unwrap());
+    }
+    for connection in lent {
+        connection.put_back();
+    }
+    assert!(store.check().await.is_err());
+    stranger.execute(set(false)).await.unwrap();
+    let id = UserId::from_random([1; 16]);
+    let new = NewUser {
+        user: user(id, "one", Timestamp::from_micros(0)),
+        password: None,
+        authority: None,
+    };
+    let added = store.add_user(&new, &[]).await.unwrap();
+    assert_eq!(added, Creation::Created);
+    for _ in 0..8 {
+        if store.check().await.is_ok() {
+            return;
+        }
+    }
+    panic!("it is not ready again");
 }
