@@ -6,6 +6,7 @@
 mod audit;
 mod database;
 mod files;
+mod keys;
 mod people;
 mod report;
 mod servers;

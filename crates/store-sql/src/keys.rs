@@ -64,7 +64,7 @@ pub fn key_state(rows: Vec<KeyRow>) -> Result<KeyState, StoreError> {
         let audit = sealed(row.audit_key_id, row.audit_sealed);
         let standing = match (row.state.as_deref(), audit) {
             (Some("next"), None) => KeyStanding::Next,
-            (Some("replaced"), None) => KeyStanding::Replaced,
+            (Some("replaced"), Some(audit)) => KeyStanding::Replaced(audit),
             (Some("retired"), Some(audit)) => KeyStanding::Retired(audit),
             _ => return Err(StoreError::inconsistent("master_keys", &key)),
         };

@@ -28,19 +28,19 @@ const fn other(backend: Backend) -> Backend {
     }
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// Makes a backup; its file.
-fn backup(site: &Site, name: &str) -> PathBuf {
+pub(crate) fn backup(site: &Site, name: &str) -> PathBuf {
     let file = site.directory().join(name);
     operate(site, &["backup", text(&file)]);
     file
 }
 
 /// An empty site with the master key of this one, at its time.
-fn elsewhere(from: &Site, backend: Backend) -> Site {
+pub(crate) fn elsewhere(from: &Site, backend: Backend) -> Site {
     let to = site(backend).starting_at(from.now());
     std::fs::copy(key_file(from), key_file(&to)).unwrap();
     to

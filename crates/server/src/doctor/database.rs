@@ -6,6 +6,7 @@ use vestibule_engine::Timestamp;
 use vestibule_service::Keyring;
 use vestibule_store::{Inspect, Schema, StoreError};
 
+use super::keys;
 use super::report::{Finding, Report};
 use crate::config::Config;
 use crate::files::ReadError;
@@ -142,8 +143,8 @@ pub(super) async fn key(
     let found = match (loaded, canary) {
         (Ok(keyring), Some(canary)) => match keyring.fits(&canary) {
             Ok(()) => {
-                let what = format!("{path} opens what is sealed in this database");
-                report.add(Finding::ok("key", what));
+                let store = database.store();
+                report.extend(keys::examine(&config.master_key_file, &keyring, &*store).await);
                 return Some(keyring);
             }
             Err(error) => {

@@ -96,7 +96,10 @@ async fn fill(store: &Shared) -> (Actor, Actor) {
     store.canary(&sealed(8)).await.unwrap();
     let next = sealed(9);
     assert_eq!(store.announce_key(next.key_id).await.unwrap(), Swap::Done);
-    let begun = store.begin_key(sealed(8).key_id, &next, &[]).await.unwrap();
+    let begun = store
+        .begin_key(sealed(8).key_id, &next, &next, &[])
+        .await
+        .unwrap();
     assert_eq!(begun, Swap::Done);
     let retirement = KeyRetirement {
         key: sealed(8).key_id,
