@@ -5,6 +5,7 @@ mod backup;
 mod keys;
 mod password;
 mod seeds;
+mod stop;
 mod users;
 
 use std::fmt::Write as _;
