@@ -7,6 +7,7 @@ mod audit;
 mod database;
 mod files;
 mod key;
+mod needed_keys;
 mod people;
 mod report;
 mod servers;

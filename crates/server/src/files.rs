@@ -1,11 +1,15 @@
 //! Files that only we may read, and the directory that they are in.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+mod draft;
+
+use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use vestibule_engine::Secret;
+
+pub use draft::Draft;
 
 /// Why a secret in a file is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -39,57 +43,53 @@ pub fn make_private_directory(path: &Path) -> io::Result<()> {
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] if there is a file of that name, which is not touched.
 pub fn create_private(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let draft = write_draft(path, contents)?;
-    // A link fails if the name is taken, which a rename does not.
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft)?;
-    linked?;
-    sync_directory_of(path)
+    let draft = Draft::beside(path)?;
+    draft.file().write_all(contents)?;
+    draft.create(path)
 }
 
-/// Puts a private file in the place of whatever has that name, at one instant and durably. It belongs
-/// to whom that belonged to: root may act for a server that is not root.
+/// Puts a private file in the place of whatever has that name, at one instant and durably; where that
+/// is a link, in the place of what it leads to. It belongs to whom that belonged to, and is as open:
+/// root may act for a server that is not root, and hand it a file by a group.
 ///
 /// # Errors
 /// What the system says.
 pub fn replace_private(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let draft = write_draft(path, contents)?;
-    if let Err(error) = give_to_owner_of(path, &draft) {
-        fs::remove_file(&draft)?;
-        return Err(error);
-    }
-    fs::rename(&draft, path)?;
-    sync_directory_of(path)
-}
-
-fn give_to_owner_of(path: &Path, draft: &Path) -> io::Result<()> {
-    let (old, new) = match fs::metadata(path) {
-        Ok(old) => (old, fs::metadata(draft)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+    let path = &behind_links(path)?;
+    let draft = Draft::beside(path)?;
+    draft.file().write_all(contents)?;
+    match fs::metadata(path) {
+        Ok(old) => be_like(&old, &draft)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
-    };
-    if (old.uid(), old.gid()) == (new.uid(), new.gid()) {
-        return Ok(());
     }
-    std::os::unix::fs::chown(draft, Some(old.uid()), Some(old.gid()))
+    draft.replace(path)
 }
 
-fn write_draft(path: &Path, contents: &[u8]) -> io::Result<PathBuf> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.draft", std::process::id()));
-    let draft = path.with_file_name(name);
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
+/// The file that a name leads to. Where there is none yet it is the name itself.
+///
+/// # Errors
+/// What the system says.
+pub fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        found => found,
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)?;
-    file.write_all(contents)?;
-    file.sync_all()?;
-    Ok(draft)
+}
+
+fn be_like(old: &Metadata, draft: &Draft) -> io::Result<()> {
+    let new = draft.file().metadata()?;
+    if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+        std::os::unix::fs::chown(draft.path(), Some(old.uid()), Some(old.gid()))?;
+    }
+    let mode = old.mode() & allowed(old);
+    draft.file().set_permissions(Permissions::from_mode(mode))
+}
+
+/// The permissions that a private file may have. What belongs to root may be readable by a group:
+/// that is how systemd and Kubernetes hand a secret to a process that is not root.
+fn allowed(metadata: &Metadata) -> u32 {
+    if metadata.uid() == 0 { 0o740 } else { 0o700 }
 }
 
 /// Makes the names in the directory of a file durable.
@@ -103,19 +103,14 @@ pub fn sync_directory_of(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Reads a text that nobody else may read.
-///
-/// What belongs to root and is readable by a group of ours is accepted: that is how systemd and
-/// Kubernetes hand a secret to a process that is not root.
+/// Reads a text that nobody else may read, but for a group that root hands it to.
 ///
 /// # Errors
 /// Why it is not taken.
 pub fn read_private(path: &Path) -> Result<Secret<String>, ReadError> {
     let metadata = fs::metadata(path)?;
     let mode = metadata.mode() & 0o777;
-    let handed_by_root = metadata.uid() == 0 && !rustix::process::geteuid().is_root();
-    let allowed = if handed_by_root { 0o740 } else { 0o700 };
-    if mode & !allowed != 0 {
+    if mode & !allowed(&metadata) != 0 {
         return Err(ReadError::Open { mode });
     }
     Ok(Secret::new(fs::read_to_string(path)?))
@@ -142,8 +137,6 @@ pub(crate) fn without_line_end(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     fn mode(path: &Path) -> u32 {
@@ -178,20 +171,51 @@ mod tests {
         }
     }
 
+    /// As a secret that a file manager or another tool keeps elsewhere.
+    #[test]
+    fn what_a_link_leads_to_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+        create_private(&file, b"1").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        replace_private(&link, b"2").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"2");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    /// Whoever reads it: a server that is not root, or a command of root.
+    #[test]
+    fn what_root_hands_to_a_group_is_taken_and_stays_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("secret");
+        create_private(&file, b"1").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+        if !rustix::process::geteuid().is_root() {
+            assert!(read_private(&file).is_err());
+            return;
+        }
+        assert_eq!(read_private(&file).unwrap().expose(), "1");
+        replace_private(&file, b"2").unwrap();
+        assert_eq!(mode(&file), 0o640);
+        std::os::unix::fs::chown(&file, Some(1), Some(2)).unwrap();
+        assert!(read_private(&file).is_err());
+    }
+
     #[test]
     fn what_others_may_read_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("secret");
         create_private(&file, b"1").unwrap();
-        for mode in [0o640, 0o604, 0o644, 0o620, 0o666] {
-            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        for mode in [0o604, 0o644, 0o620, 0o660, 0o666] {
+            fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
             let error = read_private(&file).unwrap_err();
             assert!(
                 error.to_string().contains(&format!("{mode:04o}")),
                 "{error}"
             );
         }
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o400)).unwrap();
         assert!(read_private(&file).is_ok());
     }
 }

@@ -2,6 +2,8 @@
 //! With several it says so in its first line, and each line after that is the id of a key, which
 //! is no secret, and the key.
 
+mod held;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,8 @@ use vestibule_service::{KeySource, Keyring};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::files::{self, ReadError};
+
+pub use held::{HeldKeys, lock_of};
 
 /// Octets of a key.
 pub const LENGTH: usize = 32;
@@ -38,7 +42,8 @@ pub struct MasterKeys {
 }
 
 impl MasterKeys {
-    /// A keyring that looks into the file again for keys that it does not know.
+    /// A keyring that looks into the file again for keys that it does not know. The newest key is
+    /// for a database that names none.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -46,9 +51,9 @@ impl MasterKeys {
         let malformed = || KeyError::Malformed {
             path: path.to_owned(),
         };
-        let first = self.keys.first().ok_or_else(malformed)?;
+        let newest = self.keys.last().ok_or_else(malformed)?;
         let file = KeyFile(path.to_owned());
-        Keyring::new(first)
+        Keyring::new(newest)
             .with_source(file)
             .map_err(|error| match error.downcast() {
                 Ok(error) => *error,
@@ -100,6 +105,20 @@ pub enum KeyError {
         /// Which file.
         path: PathBuf,
     },
+    /// Somebody else changes the file.
+    #[error("the master key {path} is being changed by somebody else at this moment, and was left as it is: try again when that has ended", path = .path.display())]
+    Held {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The change would lose a key.
+    #[error("the master key {path} was left as it is: it would lose the key {key}, which the database needs", path = .path.display())]
+    Needed {
+        /// Which file.
+        path: PathBuf,
+        /// Which key.
+        key: Uuid,
+    },
     /// The file is of a later version.
     #[error("the master key {path} was written by a newer vestibule: use that one", path = .path.display())]
     TooNew {
@@ -144,17 +163,6 @@ pub fn generate() -> io::Result<MasterKey> {
     let key = Secret::new(bytes);
     bytes.zeroize();
     Ok(key)
-}
-
-/// Puts these keys in the place of those in the file, at one instant and durably.
-///
-/// # Errors
-/// Why they are not there.
-pub fn store(path: &Path, keys: &[MasterKey]) -> Result<(), KeyError> {
-    files::replace_private(path, &text(keys)).map_err(|source| KeyError::Write {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 /// The text of a file with these keys.
@@ -255,7 +263,8 @@ mod tests {
         let one = load_or_create(&path).unwrap().keys.remove(0);
         let line = fs::read_to_string(&path).unwrap();
         let keys = [one, generate().unwrap(), generate().unwrap()];
-        store(&path, &keys).unwrap();
+        let store = |keys: &[MasterKey]| HeldKeys::hold(&path).unwrap().store(keys, []).unwrap();
+        store(&keys);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let found = load(&path).unwrap();
@@ -285,9 +294,24 @@ mod tests {
                 "{wrong}"
             );
         }
+        files::replace_private(&path, several.as_bytes()).unwrap();
         // With one key the file is as it always was.
-        store(&path, &keys[..1]).unwrap();
+        store(&keys[..1]);
         assert_eq!(fs::read_to_string(&path).unwrap(), line);
+    }
+
+    /// The older ones are of another database, or were used before.
+    #[test]
+    fn a_new_database_is_for_the_newest_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("master.key");
+        let one = load_or_create(&path).unwrap().keys.remove(0);
+        let newest = generate().unwrap();
+        let id = Keyring::id_of(&newest);
+        let held = HeldKeys::hold(&path).unwrap();
+        held.store(&[one, newest], []).unwrap();
+        let keys = load_or_create(&path).unwrap();
+        assert_eq!(keys.keyring(&path).unwrap().id(), id);
     }
 
     #[test]

@@ -5,8 +5,10 @@ mod backup;
 mod keys;
 mod password;
 mod seeds;
+mod stop;
 mod users;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp as DateTime;
 use vestibule_engine::{DistinguishedName, NameKey, Timestamp, User};
 use vestibule_service::{
-    Clock, HasherError, Keyring, OpenError, OsRandom, Parts, Service, ServiceError,
+    Clock, HasherError, Keyring, OpenError, OsRandom, Parts, Resealing, Service, ServiceError,
 };
 use vestibule_store::{Store, StoreError};
 
@@ -199,6 +201,19 @@ fn keyring(path: &Path) -> Result<Keyring, KeyError> {
     let keys = key::load(path)?;
     let is_new = false;
     MasterKeys { keys, is_new }.keyring(path)
+}
+
+/// What does not open, in words.
+fn unopened_in_words(looked: &Resealing) -> Option<String> {
+    let mut words = looked.unopened.join("; ");
+    if words.is_empty() {
+        return None;
+    }
+    if looked.more_unopened > 0 {
+        // A string takes whatever is written to it.
+        let _ = write!(words, "; and {} more", looked.more_unopened);
+    }
+    Some(words)
 }
 
 /// How a command ends: it says in one line what it did, or why it did not.

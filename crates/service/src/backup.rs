@@ -1,11 +1,11 @@
 //! What a backup has of the master key: proof that it was made with it, and is as it was made.
 
 use uuid::Uuid;
-use vestibule_engine::audit::{Event, OPERATOR, ObjectKind, Outcome};
+use vestibule_engine::audit::{Event, OPERATOR, ObjectKind, Outcome, Signed};
 use vestibule_store::{Canary, Sealed};
 
 use crate::bootstrap::CANARY_PLACE;
-use crate::{ClientAddress, Keyring, Origin, Place, SealError, Service, ServiceError};
+use crate::{ClientAddress, Keyring, Origin, Place, SealError, Service};
 
 /// What a digest is vouched for as.
 const fn backup_place(digest: &[u8; 32]) -> Place<'_> {
@@ -29,11 +29,12 @@ impl Service {
             .seal(&[], backup_place(digest), &*inner.random)
     }
 
-    /// Writes down that the database was restored, from a backup that was made then.
+    /// The row that a database was restored from a backup that was made then, with this key.
     ///
     /// # Errors
-    /// When the store is unavailable.
-    pub async fn record_restored(&self, made: &str) -> Result<(), ServiceError> {
+    /// When that is not here.
+    pub fn sign_restored(&self, made: &str, key: Uuid) -> Result<Signed, SealError> {
+        self.inner.keyring.use_key(key)?;
         let origin = Origin {
             request: self.random_uuid(),
             address: ClientAddress::Local,
@@ -42,7 +43,7 @@ impl Service {
             .inner
             .entry(origin, Event::DatabaseRestored, Outcome::Success);
         let entry = entry.by(OPERATOR).to(ObjectKind::Backup, None, Some(made));
-        self.inner.record(entry).await
+        Ok(self.sign(entry))
     }
 }
 

@@ -104,6 +104,8 @@ impl Service {
         } = parts;
         let server = uuid::Builder::from_random_bytes(random.bytes()).into_uuid();
         let metrics = Arc::new(Metrics::new());
+        let keyring = Arc::new(keyring);
+        let metered = Metered::new(store, Arc::clone(&keyring), Arc::clone(&metrics));
         let radius_random = Arc::new(RadiusRandom(Arc::clone(&random)));
         Self {
             inner: Arc::new(Inner {
@@ -111,7 +113,7 @@ impl Service {
                 known: KnownProviders::default(),
                 pushes: WaitingPushes::default(),
                 strangers: crate::audit::Strangers::default(),
-                store: Arc::new(Metered::new(store, Arc::clone(&metrics))),
+                store: Arc::new(metered),
                 metrics,
                 time: TimeKeeper::new(clock),
                 random,

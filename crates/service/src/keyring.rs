@@ -45,6 +45,10 @@ struct State {
     in_use: Arc<MasterKey>,
     /// The key that the database names, when it is not here.
     missing: Option<Uuid>,
+    /// Those that may have sealed something, and are not here.
+    lacking: Vec<Uuid>,
+    /// Those that are needed for nothing any more, wherever they still are.
+    retired: Vec<Uuid>,
 }
 
 /// A master key.
@@ -166,6 +170,8 @@ impl Keyring {
             keys: vec![Arc::clone(&in_use)],
             in_use,
             missing: None,
+            lacking: Vec::new(),
+            retired: Vec::new(),
         };
         Self {
             source: None,
@@ -210,11 +216,6 @@ impl Keyring {
         Arc::clone(&self.state().in_use)
     }
 
-    /// All keys that are here.
-    pub(crate) fn all(&self) -> Vec<Arc<MasterKey>> {
-        self.state().keys.clone()
-    }
-
     /// Uses the key that the database names; whether it was another one before.
     ///
     /// # Errors
@@ -241,12 +242,26 @@ impl Keyring {
         }
     }
 
-    /// Whether the key that the database names is here.
+    /// Whether the key that the database names is here. If it was not, it is looked for again.
     pub(crate) fn check(&self) -> Result<(), SealError> {
-        match self.state().missing {
+        match self.missing() {
             None => Ok(()),
-            Some(id) => Err(SealError::MissingKey(id)),
+            Some(id) => self.use_key(id).map(drop),
         }
+    }
+
+    /// The key that the database names, as long as it was not found.
+    pub(crate) fn missing(&self) -> Option<Uuid> {
+        self.state().missing
+    }
+
+    /// Which of these keys are not here, if that has not been so before.
+    pub(crate) fn newly_lacking(&self, needed: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
+        let lacking: Vec<_> = needed.filter(|key| !self.has(*key)).collect();
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut state.lacking, lacking.clone());
+        let new = lacking.into_iter().filter(|key| !before.contains(key));
+        new.collect()
     }
 
     /// A key, which is looked for where the keys come from if it is not known.
@@ -271,12 +286,31 @@ impl Keyring {
         state.keys.iter().find(|key| key.id == id).cloned()
     }
 
-    /// Takes the keys that are new. One that was here stays: what goes on needs it.
+    /// Whether a key is here, which is looked for where the keys come from if it is not known.
+    pub fn has(&self, id: Uuid) -> bool {
+        self.key(id).is_ok()
+    }
+
+    /// Forgets the keys that were retired, for good: whoever reads what is in memory here has no
+    /// use for the backups of before.
+    pub(crate) fn forget(&self, retired: impl Iterator<Item = Uuid>) {
+        let retired: Vec<_> = retired.collect();
+        if self.state().retired == retired {
+            return;
+        }
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.keys.retain(|key| !retired.contains(&key.id));
+        state.retired = retired;
+    }
+
+    /// Takes the keys that are new. One that was here stays, unless it was retired: what goes on
+    /// needs it.
     fn add(&self, keys: &[Secret<[u8; 32]>]) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         for key in keys {
             let id = Self::id_of(key);
-            if !state.keys.iter().any(|known| known.id == id) {
+            let is_known = state.keys.iter().any(|known| known.id == id);
+            if !is_known && !state.retired.contains(&id) {
                 state.keys.push(Arc::new(MasterKey::new(key)));
             }
         }
@@ -396,6 +430,24 @@ mod tests {
             }
             Ok((1..=count).map(|byte| Secret::new([byte; 32])).collect())
         }
+    }
+
+    /// Also while it is still in the file.
+    #[test]
+    fn a_key_that_was_retired_is_forgotten() {
+        let file = File::default();
+        file.0.store(2, std::sync::atomic::Ordering::Relaxed);
+        let here = keyring(2).with_source(file).unwrap();
+        let sealed = keyring(1).seal(b"seed", PLACE, &OsRandom).unwrap();
+        assert_eq!(*here.open(&sealed, PLACE).unwrap(), b"seed");
+        let (one, two) = (keyring(1).id(), keyring(2).id());
+        for _ in 0..2 {
+            here.forget([one].into_iter());
+            assert!(!here.has(one) && here.has(two));
+            let error = here.open(&sealed, PLACE).unwrap_err();
+            assert_eq!(error, SealError::MissingKey(one));
+        }
+        assert_eq!((here.check(), here.id()), (Ok(()), two));
     }
 
     #[test]

@@ -4,22 +4,24 @@
 //! sealed is sealed anew a few rows at a time, each where what was read still lies: whoever is
 //! interrupted begins again, and whoever writes meanwhile wins.
 
+mod trail;
+mod unopened;
+
 use tracing::{error, info};
 use uuid::Uuid;
-use vestibule_engine::audit::{
-    AuditKey, AuditKeys, Entry, Event, OPERATOR, ObjectKind, Outcome, Retired,
-};
+use vestibule_engine::audit::{Entry, Event, OPERATOR, ObjectKind, Outcome, Retired};
 use vestibule_store::{
-    Canary, KeyReport, KeyRetirement, KeyStanding, KeyState, Resealed, Retirement, Sealed,
-    SealedAt, SealedCount, SealedKind, SealedThing, Swap,
+    Canary, KeyReport, KeyRetirement, KeyState, Resealed, Retirement, Sealed, SealedAt,
+    SealedCount, SealedKind, SealedThing, Swap,
 };
-use zeroize::Zeroizing;
 
 use crate::bootstrap::{CANARY, CANARY_PLACE};
 use crate::keyring::SealError;
 use crate::providers::resealed_secrets;
 use crate::second_factor::SeedPlace;
 use crate::{ClientAddress, Inner, Origin, Place, Service, ServiceError};
+
+use trail::{NOT_RETIRED, audit_place};
 
 /// How often a key is tried to be retired when seals of it come in meanwhile.
 const MOST_TRIES: u8 = 16;
@@ -31,8 +33,10 @@ pub struct Resealing {
     at: (usize, Option<Vec<u8>>),
     /// Secrets that were sealed anew.
     pub done: u64,
-    /// What does not open, in words.
+    /// What does not open, in words; not all of it, if there is a lot.
     pub unopened: Vec<String>,
+    /// How much more does not open.
+    pub more_unopened: u64,
 }
 
 /// What became of a few rows.
@@ -47,8 +51,9 @@ pub enum Progress {
 }
 
 impl Service {
-    /// Uses the key that the database names. While another one is announced, the database hears
-    /// from this server, by its name, whether it has it.
+    /// Uses the key that the database names, and forgets those that were retired. While another one
+    /// is announced, or is being replaced, the database hears from this server, by its name, whether
+    /// it has the new one.
     ///
     /// # Errors
     /// When the store is unavailable.
@@ -58,7 +63,8 @@ impl Service {
         let Some(named) = state.in_use() else {
             return Ok(());
         };
-        let was_missing = inner.keyring.check().is_err();
+        inner.keyring.forget(state.retired());
+        let was_missing = inner.keyring.missing().is_some();
         match inner.keyring.use_key(named) {
             Ok(true) => info!(key.id = %named, "This master key seals from now on"),
             Err(missing) if !was_missing => error!(
@@ -67,12 +73,20 @@ impl Service {
             ),
             Ok(false) | Err(_) => {}
         }
-        if let Some(next) = state.next() {
+        for key in inner.keyring.newly_lacking(state.replaced()) {
+            let missing = SealError::MissingKey(key);
+            error!(
+                "Not ready: {missing}; it is read again by itself. Until then sign-ins that need it are \
+                 answered with 503"
+            );
+        }
+        let replaces = state.replaced().next().map(|_| named);
+        if let Some(asked) = state.next().or(replaces) {
             let report = KeyReport {
                 server: inner.server,
                 name: server.to_owned(),
-                key: next,
-                has: inner.keyring.key(next).is_ok(),
+                key: asked,
+                has: inner.keyring.has(asked),
             };
             inner.store.report_key(&report).await?;
         }
@@ -105,8 +119,13 @@ impl Service {
             .keyring
             .key(key)?
             .seal(CANARY, CANARY_PLACE, &*inner.random)?;
+        // Now, while the old key is here for certain: nothing needs it when it is retired.
+        let sealed = inner.seal_audit_key(inner.keyring.key(from)?.audit(), NOT_RETIRED, key)?;
         let trail = [self.sign(self.about_key(Event::MasterKeyReplaced, from))];
-        let begun = inner.store.begin_key(from, &canary, &trail).await?;
+        let begun = inner
+            .store
+            .begin_key(from, &canary, &sealed, &trail)
+            .await?;
         if begun == Swap::Moved {
             return Ok(false);
         }
@@ -137,10 +156,11 @@ impl Service {
         };
         let mut secrets = Vec::new();
         for thing in &things {
-            match inner.resealed(thing) {
-                Ok(resealed) => secrets.extend(resealed),
-                Err(ServiceError::Bug { .. }) => resealing.unopened.push(in_words(thing)),
-                Err(other) => return Err(other),
+            for resealed in inner.resealed(thing) {
+                match resealed {
+                    Ok(resealed) => secrets.push(resealed),
+                    Err(error) => inner.note_unopened(resealing, thing, error).await?,
+                }
             }
         }
         secrets.retain(|secret| secret.old.key_id != in_use);
@@ -162,10 +182,11 @@ impl Service {
             return Ok(false);
         };
         for thing in &things {
-            match self.inner.resealed(thing) {
-                Ok(opened) => looking.done += u64::try_from(opened.len()).unwrap_or(u64::MAX),
-                Err(ServiceError::Bug { .. }) => looking.unopened.push(in_words(thing)),
-                Err(other) => return Err(other),
+            for opened in self.inner.resealed(thing) {
+                match opened {
+                    Ok(_) => looking.done += 1,
+                    Err(error) => self.inner.note_unopened(looking, thing, error).await?,
+                }
             }
         }
         Ok(true)
@@ -193,13 +214,17 @@ impl Service {
         Ok(None)
     }
 
-    /// Retires a key that was replaced, unless it is still needed.
+    /// Retires a key that was replaced, unless it is still needed. The key itself need not be here.
     ///
     /// # Errors
-    /// When the key is not here, or the store is unavailable.
+    /// When the key in use is not here, or the store is unavailable.
     pub async fn retire_key(&self, key: Uuid) -> Result<Retirement, ServiceError> {
         let inner = &*self.inner;
-        let audit = inner.keyring.key(key)?;
+        inner.keyring.check()?;
+        let state = inner.store.key_state().await?;
+        let Some(audit) = inner.replaced_audit_key(&state, key)? else {
+            return Ok(Retirement::Moved);
+        };
         for _ in 0..MOST_TRIES {
             let last = inner.store.last_seal().await?;
             let retired = Retired {
@@ -208,7 +233,7 @@ impl Service {
             };
             let retirement = KeyRetirement {
                 key,
-                audit: inner.seal_audit_key(audit.audit(), retired)?,
+                audit: inner.seal_audit_key(&audit, retired, inner.keyring.id())?,
                 last_seal: retired.last_seal,
             };
             let trail = [self.sign(self.about_key(Event::MasterKeyRetired, key))];
@@ -241,14 +266,22 @@ impl Service {
 }
 
 impl Inner {
+    /// A secret, sealed anew for where it lies.
+    pub(crate) fn reseal(
+        &self,
+        at: SealedAt,
+        old: &Sealed,
+        place: Place<'_>,
+    ) -> Result<Resealed, SealError> {
+        let secret = self.keyring.open(old, place)?;
+        let new = self.keyring.seal(&secret, place, &*self.random)?;
+        let old = old.clone();
+        Ok(Resealed { at, old, new })
+    }
+
     /// The secrets of a thing, sealed anew for where they lie.
-    fn resealed(&self, thing: &SealedThing) -> Result<Vec<Resealed>, ServiceError> {
-        let one = |at, old: &Sealed, place: Place<'_>| -> Result<Vec<Resealed>, ServiceError> {
-            let secret = self.keyring.open(old, place)?;
-            let new = self.keyring.seal(&secret, place, &*self.random)?;
-            let old = old.clone();
-            Ok(vec![Resealed { at, old, new }])
-        };
+    fn resealed(&self, thing: &SealedThing) -> Vec<Result<Resealed, SealError>> {
+        let one = |at, old: &Sealed, place: Place<'_>| vec![self.reseal(at, old, place)];
         match thing {
             SealedThing::Seed {
                 user,
@@ -276,75 +309,12 @@ impl Inner {
         }
     }
 
-    /// All keys that the audit trail can have been written with.
-    pub(crate) async fn audit_keys(&self) -> Result<AuditKeys, ServiceError> {
+    /// Whether all keys are here that are not retired, and so may have sealed something.
+    pub(crate) async fn check_keys(&self) -> Result<(), ServiceError> {
         let state = self.store.key_state().await?;
-        let mut keys = AuditKeys::default();
-        for (id, standing) in &state.others {
-            if let KeyStanding::Retired(sealed) = standing {
-                let opened = self.keyring.open(sealed, audit_place(*id))?;
-                let (key, retired) = read_audit_key(*id, &opened)
-                    .ok_or_else(|| ServiceError::from(SealError::Altered))?;
-                keys = keys.with(key, Some(retired));
-            }
+        for key in state.in_use().into_iter().chain(state.replaced()) {
+            self.keyring.key(key)?;
         }
-        for key in self.keyring.all() {
-            if !state.retired().any(|retired| retired == key.id()) {
-                keys = keys.with(AuditKey::restore(key.id(), *key.audit().expose()), None);
-            }
-        }
-        Ok(keys)
-    }
-
-    /// What the audit trail needs of a key that goes, sealed with the key in use.
-    fn seal_audit_key(&self, key: &AuditKey, retired: Retired) -> Result<Sealed, SealError> {
-        let octets = Zeroizing::new(
-            [
-                key.expose().as_slice(),
-                &retired.last_seal.to_be_bytes(),
-                &retired.at.to_be_bytes(),
-            ]
-            .concat(),
-        );
-        let place = audit_place(key.id());
-        self.keyring.seal(&octets, place, &*self.random)
-    }
-}
-
-fn read_audit_key(id: Uuid, octets: &[u8]) -> Option<(AuditKey, Retired)> {
-    let (key, rest) = octets.split_first_chunk()?;
-    let (last_seal, rest) = rest.split_first_chunk()?;
-    let retired = Retired {
-        last_seal: u64::from_be_bytes(*last_seal),
-        at: i64::from_be_bytes(rest.try_into().ok()?),
-    };
-    Some((AuditKey::restore(id, *key), retired))
-}
-
-const fn audit_place(key: Uuid) -> Place<'static> {
-    Place {
-        table: "master_keys",
-        row: key,
-        purpose: "audit key",
-        detail: b"",
-    }
-}
-
-/// What does not open, and what an operator can do about it.
-fn in_words(thing: &SealedThing) -> String {
-    match thing {
-        SealedThing::Seed { user, .. } => {
-            format!("the seed of the user {user}: reset it, and the user enrols again")
-        }
-        SealedThing::Provider(stored) => format!(
-            "a secret of the MFA provider {}: enter it again",
-            stored.provider.id
-        ),
-        SealedThing::Dialogue { user, .. } => {
-            format!("a RADIUS dialogue of the user {user}: it ends by itself")
-        }
-        SealedThing::AuditKey { key, .. } => {
-            format!("the audit key of the master key {key}: restore a backup")
-        }
+        Ok(())
     }
 }

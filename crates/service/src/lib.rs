@@ -143,7 +143,7 @@ struct Inner {
     store: Arc<dyn Store>,
     time: TimeKeeper,
     random: Arc<dyn Random>,
-    keyring: Keyring,
+    keyring: Arc<Keyring>,
     /// This process, among those that serve the same database.
     server: Uuid,
     policy: Policy,
@@ -220,13 +220,15 @@ impl Service {
         self.inner.tokenless.end(origin, fault_is_ours);
     }
 
-    /// Whether the store could be read and written now, and the key that seals there is here.
+    /// Whether the store could be read and written now, and the keys are here that seal there, or
+    /// may have.
     ///
     /// # Errors
     /// Why not.
     pub async fn check_store(&self) -> Result<(), ServiceError> {
         self.inner.keyring.check()?;
-        Ok(self.inner.store.check().await?)
+        self.inner.store.check().await?;
+        self.inner.check_keys().await
     }
 
     /// Removes at most `most` pushes whose outcome nobody can ask for any more; how many it

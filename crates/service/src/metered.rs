@@ -1,5 +1,5 @@
 //! The store, with each of its calls counted, timed and traced. Rows of the audit trail are counted
-//! here as well, when they are written and not before.
+//! here as well, when they are written and not before. They are written only with the key in use.
 
 use std::sync::Arc;
 
@@ -18,22 +18,41 @@ use vestibule_store::{
     KeyRetirement, KeyState, Keys, ListQuery, Listing, MfaProviders, NewUser, OpenChain,
     PasswordFailure, PasswordHash, PasswordStanding, Pool, ProposedSeed, PushStart, Pushes,
     Redeeming, Redemption, Removal, Replacement, Resealed, Retirement, RoleWrite, Roles, RowsOf,
-    SealedCount, SealedKind, SealedThing, SecondFactors, SeedSummary, SessionStart, Settings,
-    Settlement, Store, StoreError, StoredProvider, Swap, Tokens, Trail, UserChange, UserWrite,
+    Sealed, SealedCount, SealedKind, SealedThing, SecondFactors, SeedSummary, SessionStart,
+    Settings, Settlement, Store, StoreError, StoredProvider, Swap, Tokens, Trail, UserChange,
+    UserWrite,
 };
 
-use crate::TRACE;
 use crate::metrics::Metrics;
+use crate::{Keyring, TRACE};
 
 /// A store that is watched.
 pub(crate) struct Metered {
     store: Arc<dyn Store>,
+    keyring: Arc<Keyring>,
     metrics: Arc<Metrics>,
 }
 
 impl Metered {
-    pub(crate) fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
-        Self { store, metrics }
+    pub(crate) fn new(store: Arc<dyn Store>, keyring: Arc<Keyring>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            store,
+            keyring,
+            metrics,
+        }
+    }
+
+    /// What was signed with a key that another one has replaced would count as forged once it is
+    /// retired.
+    fn check_signed(&self, trail: Trail<'_>) -> Result<(), StoreError> {
+        if trail.is_empty() {
+            return Ok(());
+        }
+        let checked = self.keyring.check();
+        checked.map_err(|missing| StoreError::Unavailable {
+            reason: "nothing can be written down without the master key in use",
+            source: Some(Box::new(missing)),
+        })
     }
 
     /// A call.
@@ -57,7 +76,10 @@ impl Metered {
         trail: Trail<'_>,
         call: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        let answer = self.call(name, call).await;
+        let answer = match self.check_signed(trail) {
+            Ok(()) => self.call(name, call).await,
+            Err(error) => Err(error),
+        };
         match &answer {
             Ok(written) if written.wrote() => self.metrics.written(trail),
             Ok(_) => {}
@@ -240,7 +262,7 @@ metered! {
     }
     Keys {
         writes {
-            begin_key(from: Uuid, canary: &Canary) -> Swap;
+            begin_key(from: Uuid, canary: &Canary, audit: &Sealed) -> Swap;
             retire_key(retirement: &KeyRetirement) -> Retirement;
         }
         asks {
@@ -248,6 +270,7 @@ metered! {
             key_state() -> KeyState;
             announce_key(next: Uuid) -> Swap;
             report_key(report: &KeyReport) -> ();
+            ask_servers() -> ();
             key_reports() -> Vec<KeyReport>;
             pause_keys(paused: bool) -> ();
             sealed_counts() -> Vec<SealedCount>;

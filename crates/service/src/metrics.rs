@@ -352,13 +352,12 @@ mod tests {
     #[tokio::test]
     async fn a_row_counts_when_it_is_written_and_not_before() {
         let metrics = Arc::new(Metrics::new());
-        let store = Metered::new(Arc::new(MemoryStore::new()), Arc::clone(&metrics));
+        let keyring = Arc::new(Keyring::new(&Secret::new([1; 32])));
+        let store = Arc::new(MemoryStore::new());
+        let store = Metered::new(store, Arc::clone(&keyring), Arc::clone(&metrics));
         let at = Timestamp::from_unix_seconds(0);
         let entry = Entry::new(Uuid::nil(), at, Event::SignIn, Outcome::Failure);
-        let row = Keyring::new(&Secret::new([1; 32]))
-            .in_use()
-            .audit()
-            .sign(entry);
+        let row = keyring.in_use().audit().sign(entry);
         let counted = || {
             let sign_in = SignIn {
                 factor: "password",

@@ -33,6 +33,11 @@ impl KeyTables {
         Ok(())
     }
 
+    fn is_being_replaced(&self) -> bool {
+        let mut standings = self.others.values();
+        standings.any(|standing| matches!(standing, KeyStanding::Replaced(_)))
+    }
+
     pub(crate) fn is_retired(&self, key: Uuid) -> bool {
         matches!(self.others.get(&key), Some(KeyStanding::Retired(_)))
     }
@@ -62,6 +67,9 @@ impl Keys for MemoryStore {
         let in_use = tables.canary.as_ref().map(|canary| canary.key_id);
         let is_next = |standing: &KeyStanding| *standing == KeyStanding::Next;
         let keys = &mut tables.keys;
+        if keys.is_being_replaced() {
+            return Ok(Swap::Moved);
+        }
         if in_use.is_none_or(|key| key == next)
             || keys.others.get(&next).is_some_and(|it| !is_next(it))
         {
@@ -74,10 +82,18 @@ impl Keys for MemoryStore {
     }
 
     async fn report_key(&self, report: &KeyReport) -> Result<(), StoreError> {
-        let keys = &mut self.tables().keys;
-        if keys.others.get(&report.key) == Some(&KeyStanding::Next) {
+        let tables = &mut *self.tables();
+        let in_use = tables.canary.as_ref().map(|canary| canary.key_id);
+        let keys = &mut tables.keys;
+        let is_next = keys.others.get(&report.key) == Some(&KeyStanding::Next);
+        if is_next || keys.is_being_replaced() && in_use == Some(report.key) {
             keys.reports.insert(report.server, report.clone());
         }
+        Ok(())
+    }
+
+    async fn ask_servers(&self) -> Result<(), StoreError> {
+        self.tables().keys.reports.clear();
         Ok(())
     }
 
@@ -91,6 +107,7 @@ impl Keys for MemoryStore {
         &self,
         from: Uuid,
         canary: &Canary,
+        audit: &Sealed,
         trail: Trail<'_>,
     ) -> Result<Swap, StoreError> {
         let mut tables = self.tables();
@@ -100,9 +117,9 @@ impl Keys for MemoryStore {
             return Ok(Swap::Moved);
         }
         keys.others.remove(&canary.key_id);
-        keys.others.insert(from, KeyStanding::Replaced);
+        let replaced = KeyStanding::Replaced(audit.clone());
+        keys.others.insert(from, replaced);
         keys.reports.clear();
-        keys.paused = false;
         tables.canary = Some(canary.clone());
         tables.write_down(trail);
         Ok(Swap::Done)
@@ -165,7 +182,8 @@ impl Keys for MemoryStore {
         if needed > 0 {
             return Ok(Retirement::Needed(needed));
         }
-        let is_replaced = tables.keys.others.get(&key) == Some(&KeyStanding::Replaced);
+        let standing = tables.keys.others.get(&key);
+        let is_replaced = matches!(standing, Some(KeyStanding::Replaced(_)));
         if !is_replaced || tables.audit.has_seal_of(key, retirement.last_seal) {
             return Ok(Retirement::Moved);
         }
@@ -240,11 +258,13 @@ impl Tables {
             SealedKind::AuditKeys => {
                 let keys = self.keys.others.iter();
                 keys.filter_map(|(key, standing)| match standing {
-                    KeyStanding::Retired(sealed) => Some(SealedThing::AuditKey {
-                        key: *key,
-                        sealed: sealed.clone(),
-                    }),
-                    KeyStanding::Next | KeyStanding::Replaced => None,
+                    KeyStanding::Replaced(sealed) | KeyStanding::Retired(sealed) => {
+                        Some(SealedThing::AuditKey {
+                            key: *key,
+                            sealed: sealed.clone(),
+                        })
+                    }
+                    KeyStanding::Next => None,
                 })
                 .collect()
             }
@@ -265,8 +285,8 @@ impl Tables {
                 .as_mut(),
             SealedAt::Dialogue(token) => self.tokens.get_mut(&token)?.dialogue.as_mut(),
             SealedAt::AuditKey(key) => match self.keys.others.get_mut(&key)? {
-                KeyStanding::Retired(sealed) => Some(sealed),
-                KeyStanding::Next | KeyStanding::Replaced => None,
+                KeyStanding::Replaced(sealed) | KeyStanding::Retired(sealed) => Some(sealed),
+                KeyStanding::Next => None,
             },
         }
     }

@@ -25,16 +25,24 @@ const HOLD: &str = "SELECT 1 FROM canary FOR UPDATE";
 /// `check_master_keys`.
 const HOLD_ALONE: &str = "SELECT pg_advisory_xact_lock(8531321105947714866)";
 
-/// The key is neither in use nor ever was.
+/// The key is neither in use nor ever was, and none is being replaced.
 const ANNOUNCE: &str = "
     INSERT INTO master_keys (key_id, state) SELECT $1, 'next'
-    WHERE EXISTS (SELECT 1 FROM canary WHERE key_id <> $1) ON CONFLICT DO NOTHING";
+    WHERE EXISTS (SELECT 1 FROM canary WHERE key_id <> $1)
+        AND NOT EXISTS (SELECT 1 FROM master_keys WHERE state = 'replaced')
+    ON CONFLICT DO NOTHING";
 
 const REPORT: &str = "
     INSERT INTO key_reports (server, name, key_id, has) SELECT $1, $2, $3, $4
     WHERE EXISTS (SELECT 1 FROM master_keys WHERE key_id = $3 AND state = 'next')
+        OR EXISTS (SELECT 1 FROM canary WHERE key_id = $3)
+            AND EXISTS (SELECT 1 FROM master_keys WHERE state = 'replaced')
     ON CONFLICT (server) DO UPDATE SET name = $2, key_id = $3, has = $4
         WHERE key_reports.key_id <> $3 OR key_reports.has <> $4";
+
+const REPLACED: &str = "
+    INSERT INTO master_keys (key_id, state, audit_key_id, audit_sealed)
+    VALUES ($1, 'replaced', $2, $3)";
 
 const SEEDS: &str = "
     SELECT user_id, seed_id, verified, seed_key_id, seed_sealed FROM second_factors
@@ -109,6 +117,12 @@ impl Keys for PostgresStore {
         Ok(())
     }
 
+    async fn ask_servers(&self) -> Result<(), StoreError> {
+        let ask = query("DELETE FROM key_reports").execute(&self.connections);
+        ask.await.map_err(store_error)?;
+        Ok(())
+    }
+
     async fn key_reports(&self) -> Result<Vec<KeyReport>, StoreError> {
         let rows: Vec<ReportRow> = query_as(KEY_REPORTS)
             .fetch_all(&self.connections)
@@ -121,6 +135,7 @@ impl Keys for PostgresStore {
         &self,
         from: Uuid,
         canary: &Canary,
+        audit: &Sealed,
         trail: Trail<'_>,
     ) -> Result<Swap, StoreError> {
         let note = self.note(trail).await?;
@@ -128,17 +143,18 @@ impl Keys for PostgresStore {
             let mut write = self.write().await?;
             write.run(query(HOLD)).await?;
             let announced = query("DELETE FROM master_keys WHERE key_id = $1 AND state = 'next'");
-            let begin = query(
-                "UPDATE canary SET key_id = $2, sealed = $3, paused = FALSE WHERE key_id = $1",
-            );
+            let begin = query("UPDATE canary SET key_id = $2, sealed = $3 WHERE key_id = $1");
             let begin = begin.bind(from).bind(canary.key_id).bind(&canary.bytes);
             if write.run(announced.bind(canary.key_id)).await? != 1 || write.run(begin).await? != 1
             {
                 write.roll_back().await?;
                 return Ok(Swap::Moved);
             }
-            let replaced = query("INSERT INTO master_keys (key_id, state) VALUES ($1, 'replaced')");
-            write.run(replaced.bind(from)).await?;
+            let replaced = query(REPLACED)
+                .bind(from)
+                .bind(audit.key_id)
+                .bind(&audit.bytes);
+            write.run(replaced).await?;
             write.run(query("DELETE FROM key_reports")).await?;
             note.write(&mut write).await?;
             write.commit().await?;

@@ -65,7 +65,9 @@ const CONNECTING: Duration = Duration::from_secs(3);
 const TRIED_EVERY: Duration = Duration::from_millis(200);
 
 /// What every connection asks of the server.
-const SESSION: [(&str, &str); 2] = [
+const SESSION: [(&str, &str); 3] = [
+    // Whatever the server, the database or the user has as a default.
+    ("default_transaction_isolation", "read committed"),
     ("statement_timeout", "5s"),
     // A transaction whose server is gone must not keep its locks.
     ("idle_in_transaction_session_timeout", "10s"),

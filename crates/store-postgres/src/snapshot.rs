@@ -3,14 +3,18 @@
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, query, query_scalar};
+use uuid::Uuid;
 use vestibule_engine::TotpStep;
-use vestibule_store::{Loading, SnapshotError, SnapshotRows, Snapshots, StoreError, TakeRow};
-use vestibule_store_sql::{Dialect, SETTINGS, TABLES, integer, table};
+use vestibule_store::{
+    About, Loading, SnapshotError, SnapshotRows, Snapshots, StoreError, TakeSnapshot, Trail,
+};
+use vestibule_store_sql::{Dialect, SETTINGS, SNAPSHOT_KEYS, TABLES, fits, integer, newest, table};
 
-use crate::PostgresStore;
+use crate::audit::Note;
 use crate::error::store_error;
 use crate::lists::SNAPSHOT;
 use crate::transaction::Transaction;
+use crate::{MIGRATIONS, PostgresStore};
 
 const DIALECT: Dialect = Dialect::Postgres;
 
@@ -39,10 +43,29 @@ const SPENT: &str = "UPDATE second_factors SET last_step = $1 WHERE verified AND
 
 #[async_trait]
 impl Snapshots for PostgresStore {
-    async fn dump(&self, take: TakeRow<'_>) -> Result<Result<(), SnapshotError>, StoreError> {
+    async fn dump(
+        &self,
+        take: &mut dyn TakeSnapshot,
+    ) -> Result<Result<(), SnapshotError>, StoreError> {
         let mut read = Transaction::begin(&self.connections, SNAPSHOT).await?;
         for patient in PATIENT {
             read.run(query(patient)).await?;
+        }
+        let in_use: Option<Uuid> = query_scalar("SELECT key_id FROM canary")
+            .fetch_optional(read.on())
+            .await
+            .map_err(store_error)?;
+        let keys: Vec<Uuid> = query_scalar(SNAPSHOT_KEYS)
+            .fetch_all(read.on())
+            .await
+            .map_err(store_error)?;
+        let about = About {
+            schema: newest(&MIGRATIONS),
+            in_use,
+            keys,
+        };
+        if let Err(error) = take.begin(&about) {
+            return Ok(Err(error));
         }
         for table in TABLES {
             let from = if table.name == SETTINGS {
@@ -53,7 +76,7 @@ impl Snapshots for PostgresStore {
             let statement = AssertSqlSafe(table.read(DIALECT, from));
             let mut rows = query_scalar::<_, String>(statement).fetch(read.on());
             while let Some(row) = rows.try_next().await.map_err(store_error)? {
-                if let Err(error) = take(table.name, &row) {
+                if let Err(error) = take.row(table.name, &row) {
                     return Ok(Err(error));
                 }
             }
@@ -66,6 +89,23 @@ impl Snapshots for PostgresStore {
         &self,
         snapshot: &mut dyn SnapshotRows,
         spent: TotpStep,
+        trail: Trail<'_>,
+    ) -> Result<Loading, StoreError> {
+        if let Err(error) = fits(snapshot.schema(), newest(&MIGRATIONS)) {
+            return Ok(Loading::Broken(error));
+        }
+        let note = self.note(trail).await?;
+        let loaded = self.try_load(snapshot, spent, &note).await;
+        note.ended(loaded)
+    }
+}
+
+impl PostgresStore {
+    async fn try_load(
+        &self,
+        snapshot: &mut dyn SnapshotRows,
+        spent: TotpStep,
+        note: &Note,
     ) -> Result<Loading, StoreError> {
         let mut write = self.write().await?;
         for patient in PATIENT {
@@ -97,6 +137,10 @@ impl Snapshots for PostgresStore {
                 let error = format!("there is no table {}", rows.table);
                 return Ok(Loading::Broken(error.into()));
             };
+            if let Err(error) = table.check(&rows.rows) {
+                write.roll_back().await?;
+                return Ok(Loading::Broken(error));
+            }
             let statement = if table.name == SETTINGS {
                 let (names, values) = (table.names(), table.values(DIALECT));
                 format!("INSERT INTO admin_mfa ({names}) {values}")
@@ -109,6 +153,7 @@ impl Snapshots for PostgresStore {
         write
             .run(query(SPENT).bind(integer(spent.number())?))
             .await?;
+        note.write(&mut write).await?;
         write.commit().await?;
         Ok(Loading::Done)
     }

@@ -69,6 +69,13 @@ mod snapshots {
     }
 
     #[tokio::test]
+    async fn a_snapshot_names_the_keys_that_it_needs() {
+        let database = Cluster::shared().fresh_database();
+        let store = open(&database).await;
+        snapshots::a_snapshot_names_the_keys_that_it_needs(store).await;
+    }
+
+    #[tokio::test]
     async fn a_broken_snapshot_leaves_nothing() {
         let cluster = Cluster::shared();
         let (from, into) = (cluster.fresh_database(), cluster.fresh_database());

@@ -33,6 +33,18 @@ pub const SEALED_COUNTS: &str = "
     SELECT 'auditKeys', audit_key_id, count(*) FROM master_keys
     WHERE audit_key_id IS NOT NULL GROUP BY audit_key_id";
 
+/// The key in use, and those that it replaces and that something of a snapshot is sealed with.
+/// Dialogues are not in it. What a key has sealed of which nobody knows anything is lost already.
+pub const SNAPSHOT_KEYS: &str = "
+    SELECT key_id FROM canary
+    UNION SELECT key_id FROM master_keys m WHERE state = 'replaced' AND (
+        EXISTS (SELECT 1 FROM second_factors WHERE seed_key_id = m.key_id)
+        OR EXISTS (SELECT 1 FROM mfa_providers
+            WHERE m.key_id IN (shared_secret_key_id, challenge_secret_key_id))
+        OR EXISTS (SELECT 1 FROM master_keys a WHERE a.audit_key_id = m.key_id)
+    )
+    ORDER BY key_id";
+
 /// What servers have reported: a [`ReportRow`] each.
 pub const KEY_REPORTS: &str =
     "SELECT server, name, key_id, has FROM key_reports ORDER BY name, server";
@@ -64,7 +76,7 @@ pub fn key_state(rows: Vec<KeyRow>) -> Result<KeyState, StoreError> {
         let audit = sealed(row.audit_key_id, row.audit_sealed);
         let standing = match (row.state.as_deref(), audit) {
             (Some("next"), None) => KeyStanding::Next,
-            (Some("replaced"), None) => KeyStanding::Replaced,
+            (Some("replaced"), Some(audit)) => KeyStanding::Replaced(audit),
             (Some("retired"), Some(audit)) => KeyStanding::Retired(audit),
             _ => return Err(StoreError::inconsistent("master_keys", &key)),
         };

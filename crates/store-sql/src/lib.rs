@@ -33,15 +33,15 @@ pub use crate::factors::SeedRow;
 pub use crate::identity_providers::LocalProviderRow;
 use crate::identity_providers::LockoutRow;
 pub use crate::keys::{
-    CountRow, KEY_REPORTS, KEY_STATE, KeyRow, ReportRow, SEALED_COUNTS, SealedAuditKeyRow,
-    SealedDialogueRow, SealedSeedRow, key_state, octets_after, uuid_after,
+    CountRow, KEY_REPORTS, KEY_STATE, KeyRow, ReportRow, SEALED_COUNTS, SNAPSHOT_KEYS,
+    SealedAuditKeyRow, SealedDialogueRow, SealedSeedRow, key_state, octets_after, uuid_after,
 };
 pub use crate::providers::{ProviderRow, ProviderValues, StoredProviderRow, is_name_taken};
 pub use crate::pushes::PushRow;
 use crate::roles::privileges;
 pub use crate::roles::{RoleRow, RoleValues, StoredPrivilege};
-pub use crate::schema::{MIGRATION_ROWS, MigrationRow, schema};
-pub use crate::snapshot::{Dialect, SETTINGS, TABLES, Table, table};
+pub use crate::schema::{MIGRATION_ROWS, MigrationRow, newest, schema};
+pub use crate::snapshot::{Dialect, SETTINGS, TABLES, Table, fits, table};
 
 /// Columns of an alias, as a statement lists them.
 #[macro_export]

@@ -15,6 +15,11 @@ pub struct MigrationRow {
     success: bool,
 }
 
+/// The newest change that a program knows.
+pub fn newest(known: &Migrator) -> i64 {
+    known.iter().map(|one| one.version).max().unwrap_or(0)
+}
+
 /// How a schema to which this was done stands to the changes that a program knows.
 pub fn schema(done: &[MigrationRow], known: &Migrator) -> Schema {
     let done: Vec<_> = done

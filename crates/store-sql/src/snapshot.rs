@@ -3,9 +3,11 @@
 //! Each row is a JSON array of the columns' values in their order. Ids and octets are hexadecimal
 //! digits. The statements are put together from the names here, and from nothing else.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
-use vestibule_store::CANARY;
+use serde::de::IgnoredAny;
+use vestibule_store::{CANARY, SnapshotError};
 
 use self::Kind::{Flag, Id, Json, Number, Octets, Text};
 
@@ -238,7 +240,35 @@ pub fn table(name: &str) -> Option<&'static Table> {
     TABLES.iter().find(|table| table.name == name)
 }
 
+/// Whether the rows of a snapshot that was made at this change of the schema are those of a
+/// database at that one. The newest change has the same number in all stores: where one of them
+/// needs none, it has one that does nothing.
+///
+/// # Errors
+/// Why they are not.
+pub fn fits(made: i64, known: i64) -> Result<(), SnapshotError> {
+    let which = match made.cmp(&known) {
+        Ordering::Equal => return Ok(()),
+        Ordering::Greater => "a newer vestibule: restore it with that one",
+        Ordering::Less => "an older vestibule: restore it with that one, and start this one then",
+    };
+    Err(format!("it was made by {which}").into())
+}
+
 impl Table {
+    /// Whether each of these rows has as many values as the table has columns. What is missing would
+    /// be taken for nothing, and what is too much be lost.
+    ///
+    /// # Errors
+    /// They have not.
+    pub fn check(&self, rows: &str) -> Result<(), SnapshotError> {
+        let rows: Vec<Vec<IgnoredAny>> = serde_json::from_str(rows)?;
+        if rows.iter().all(|row| row.len() == self.columns.len()) {
+            return Ok(());
+        }
+        Err(format!("a row of {} has another number of values", self.name).into())
+    }
+
     /// The statement that reads the rows, each as the text of a JSON array, from this table or
     /// what stands for it.
     pub fn read(&self, dialect: Dialect, from: &str) -> String {

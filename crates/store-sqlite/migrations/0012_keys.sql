@@ -2,8 +2,8 @@
 CREATE TABLE master_keys (
     key_id       BLOB NOT NULL PRIMARY KEY CHECK (length(key_id) = 16),
     state        TEXT NOT NULL CHECK (state IN ('next', 'replaced', 'retired')),
-    -- Of a key that was retired: what of it the audit trail needs, sealed.
-    audit_key_id BLOB CHECK ((audit_key_id IS NOT NULL) = (state = 'retired')),
+    -- Of a key that was replaced or retired: what of it the audit trail needs, sealed.
+    audit_key_id BLOB CHECK ((audit_key_id IS NOT NULL) = (state <> 'next')),
     audit_sealed BLOB CHECK ((audit_sealed IS NULL) = (audit_key_id IS NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX master_keys_next ON master_keys (state) WHERE state = 'next';
@@ -11,7 +11,8 @@ CREATE UNIQUE INDEX master_keys_next ON master_keys (state) WHERE state = 'next'
 -- Whether an operator has paused the sealing anew.
 ALTER TABLE canary ADD COLUMN paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1));
 
--- Which servers have the key that is to be used next.
+-- Which servers have the key that is to be used next, or use the one in use while another is being
+-- replaced.
 CREATE TABLE key_reports (
     server BLOB    NOT NULL PRIMARY KEY CHECK (length(server) = 16),
     name   TEXT    NOT NULL,

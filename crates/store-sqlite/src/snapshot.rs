@@ -3,12 +3,15 @@
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, query, query_scalar};
+use uuid::Uuid;
 use vestibule_engine::TotpStep;
-use vestibule_store::{Loading, SnapshotError, SnapshotRows, Snapshots, StoreError, TakeRow};
-use vestibule_store_sql::{Dialect, SETTINGS, TABLES, integer, table};
+use vestibule_store::{
+    About, Loading, SnapshotError, SnapshotRows, Snapshots, StoreError, TakeSnapshot, Trail,
+};
+use vestibule_store_sql::{Dialect, SETTINGS, SNAPSHOT_KEYS, TABLES, fits, integer, newest, table};
 
-use crate::SqliteStore;
 use crate::error::store_error;
+use crate::{MIGRATIONS, SqliteStore};
 
 const DIALECT: Dialect = Dialect::Sqlite;
 
@@ -33,9 +36,28 @@ const SPENT: &str = "UPDATE second_factors SET last_step = ?1 WHERE verified AND
 
 #[async_trait]
 impl Snapshots for SqliteStore {
-    async fn dump(&self, take: TakeRow<'_>) -> Result<Result<(), SnapshotError>, StoreError> {
+    async fn dump(
+        &self,
+        take: &mut dyn TakeSnapshot,
+    ) -> Result<Result<(), SnapshotError>, StoreError> {
         // All statements of a transaction see the same commit.
         let mut read = self.reads()?.begin().await.map_err(store_error)?;
+        let in_use: Option<Uuid> = query_scalar("SELECT key_id FROM canary")
+            .fetch_optional(&mut *read)
+            .await
+            .map_err(store_error)?;
+        let keys: Vec<Uuid> = query_scalar(SNAPSHOT_KEYS)
+            .fetch_all(&mut *read)
+            .await
+            .map_err(store_error)?;
+        let about = About {
+            schema: newest(&MIGRATIONS),
+            in_use,
+            keys,
+        };
+        if let Err(error) = take.begin(&about) {
+            return Ok(Err(error));
+        }
         for table in TABLES {
             let from = if table.name == SETTINGS {
                 SETTINGS_ROW
@@ -45,7 +67,7 @@ impl Snapshots for SqliteStore {
             let statement = AssertSqlSafe(table.read(DIALECT, from));
             let mut rows = query_scalar::<_, String>(statement).fetch(&mut *read);
             while let Some(row) = rows.try_next().await.map_err(store_error)? {
-                if let Err(error) = take(table.name, &row) {
+                if let Err(error) = take.row(table.name, &row) {
                     return Ok(Err(error));
                 }
             }
@@ -58,8 +80,12 @@ impl Snapshots for SqliteStore {
         &self,
         snapshot: &mut dyn SnapshotRows,
         spent: TotpStep,
+        trail: Trail<'_>,
     ) -> Result<Loading, StoreError> {
-        let mut write = self.write().await?;
+        if let Err(error) = fits(snapshot.schema(), newest(&MIGRATIONS)) {
+            return Ok(Loading::Broken(error));
+        }
+        let mut write = self.write_with(trail).await?;
         let is_used: bool = query_scalar(IS_USED)
             .fetch_one(write.on())
             .await
@@ -80,6 +106,9 @@ impl Snapshots for SqliteStore {
                 let error = format!("there is no table {}", rows.table);
                 return write.refused(Loading::Broken(error.into())).await;
             };
+            if let Err(error) = table.check(&rows.rows) {
+                return write.refused(Loading::Broken(error)).await;
+            }
             let statements = if table.name == SETTINGS {
                 let values = table.values(DIALECT);
                 vec![

@@ -67,6 +67,13 @@ mod snapshots {
     }
 
     #[tokio::test]
+    async fn a_snapshot_names_the_keys_that_it_needs() {
+        let one = super::fresh().await;
+        let store = Arc::new(super::open(&one.directory).await);
+        snapshots::a_snapshot_names_the_keys_that_it_needs(store).await;
+    }
+
+    #[tokio::test]
     async fn a_broken_snapshot_leaves_nothing() {
         let (one, two) = (super::fresh().await, super::fresh().await);
         let (from, into) = (super::open(&one.directory), super::open(&two.directory));

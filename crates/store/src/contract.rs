@@ -238,6 +238,7 @@ macro_rules! store_contract {
                 of_concurrent_canaries_one_stays
                 a_key_is_announced_before_it_is_used
                 of_concurrent_beginnings_one_is_written
+                servers_say_which_key_they_use
                 a_store_that_works_says_so
             }
             sealed_things: {

@@ -38,7 +38,7 @@ impl KeyState {
 
     /// The keys that were in use, and still may have sealed something.
     pub fn replaced(&self) -> impl Iterator<Item = Uuid> {
-        self.that_are(|standing| matches!(standing, KeyStanding::Replaced))
+        self.that_are(|standing| matches!(standing, KeyStanding::Replaced(_)))
     }
 
     /// The keys that are needed no more.
@@ -57,13 +57,15 @@ impl KeyState {
 pub enum KeyStanding {
     /// It is to be used next, and has sealed nothing yet.
     Next,
-    /// Another one is in use now, but it may still have sealed something.
-    Replaced,
+    /// Another one is in use now, but it may still have sealed something. What of it the audit trail
+    /// needs is sealed here, with the one in use.
+    Replaced(Sealed),
     /// It has sealed nothing any more. What of it the audit trail needs is sealed here.
     Retired(Sealed),
 }
 
-/// Whether a server has the key that is to be used next.
+/// Whether a server has the key that is to be used next; or, while another one is being replaced,
+/// uses the one in use.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KeyReport {
     /// Which server, since it started.
@@ -108,7 +110,7 @@ pub enum SealedKind {
     RadiusSecrets,
     /// Dialogues with RADIUS servers, which lie with partial tokens.
     Dialogues,
-    /// What the audit trail needs of keys that were retired.
+    /// What the audit trail needs of keys that were replaced or retired.
     AuditKeys,
 }
 
@@ -170,7 +172,7 @@ pub enum SealedThing {
         /// The sealed dialogue.
         sealed: Sealed,
     },
-    /// What the audit trail needs of a key that was retired.
+    /// What the audit trail needs of a key that was replaced or retired.
     AuditKey {
         /// The key.
         key: Uuid,
@@ -227,22 +229,28 @@ pub trait Keys: Send + Sync {
     async fn key_state(&self) -> Result<KeyState, StoreError>;
 
     /// Makes a key the one that is to be used next, in the place of any other that was; all that
-    /// servers have reported is forgotten. `Moved` when it is in use, or ever was.
+    /// servers have reported is forgotten. `Moved` when it is in use, or ever was, and while another
+    /// one is being replaced.
     async fn announce_key(&self, next: Uuid) -> Result<Swap, StoreError>;
 
-    /// Notes whether a server has the key that is to be used next; nothing is written when that is
-    /// known, or the key is not the next one.
+    /// Notes whether a server has the key that is to be used next, or uses the one in use while
+    /// another is being replaced; nothing is written when that is known, or it is neither.
     async fn report_key(&self, report: &KeyReport) -> Result<(), StoreError>;
 
-    /// What servers have reported since the next key was announced, by name.
+    /// Forgets what servers have reported: those that run do it again.
+    async fn ask_servers(&self) -> Result<(), StoreError>;
+
+    /// What servers have reported since they were asked, by name.
     async fn key_reports(&self) -> Result<Vec<KeyReport>, StoreError>;
 
-    /// Uses the key of this canary, in the place of `from`, which is replaced by it. `Moved` when
-    /// another one is in use, or this one was not announced.
+    /// Uses the key of this canary, in the place of `from`, which is replaced by it and leaves what
+    /// the audit trail needs of it. `Moved` when another one is in use, or this one was not
+    /// announced.
     async fn begin_key(
         &self,
         from: Uuid,
         canary: &Canary,
+        audit: &Sealed,
         trail: Trail<'_>,
     ) -> Result<Swap, StoreError>;
 

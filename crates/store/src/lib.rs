@@ -44,7 +44,8 @@ pub use outcomes::{
     Claim, Creation, Pool, Redeeming, Removal, Replacement, RoleWrite, Swap, UserWrite,
 };
 pub use snapshot::{
-    CANARY, LastingStore, Loading, Rows, SnapshotError, SnapshotRows, Snapshots, TakeRow,
+    About, CANARY, LastingStore, Loading, Rows, SnapshotError, SnapshotRows, Snapshots,
+    TakeSnapshot,
 };
 pub use traits::{
     Accounts, FirstFactors, Health, IdentityProviders, MfaProviders, Pushes, Roles, SecondFactors,

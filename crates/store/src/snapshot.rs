@@ -4,16 +4,41 @@
 //! ended since.
 
 use async_trait::async_trait;
+use uuid::Uuid;
 use vestibule_engine::TotpStep;
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, Trail};
 
 /// The table with what shows which master key is the right one: its id, what it has sealed, and whether
 /// sealing anew is paused.
 pub const CANARY: &str = "canary";
 
-/// A row: which table it is of, and its values as a JSON array.
-pub type TakeRow<'a> = &'a mut (dyn FnMut(&'static str, &str) -> Result<(), SnapshotError> + Send);
+/// What a snapshot says of itself before its rows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct About {
+    /// The newest change of the schema that its rows are of.
+    pub schema: i64,
+    /// The master key in use; none in a database that nobody has used.
+    pub in_use: Option<Uuid>,
+    /// All master keys that it needs: the one in use, and those that it replaces and that something
+    /// in it is sealed with.
+    pub keys: Vec<Uuid>,
+}
+
+/// Where a snapshot is written.
+pub trait TakeSnapshot: Send {
+    /// Comes first, and once.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn begin(&mut self, about: &About) -> Result<(), SnapshotError>;
+
+    /// A row: which table it is of, and its values as a JSON array.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn row(&mut self, table: &'static str, values: &str) -> Result<(), SnapshotError>;
+}
 
 /// Why a snapshot cannot be written or read, as those who write and read it say.
 pub type SnapshotError = Box<dyn std::error::Error + Send + Sync>;
@@ -29,6 +54,9 @@ pub struct Rows {
 
 /// A snapshot, as it is read again.
 pub trait SnapshotRows: Send {
+    /// The newest change of the schema that its rows are of.
+    fn schema(&self) -> i64;
+
     /// The rows that follow; `None` at the end.
     ///
     /// # Errors
@@ -53,9 +81,13 @@ pub enum Loading {
 pub trait Snapshots: Send + Sync {
     /// Hands over every row, as of one moment, table after table. Nobody waits for it. The inner
     /// error is that of `take`, which ends it.
-    async fn dump(&self, take: TakeRow<'_>) -> Result<Result<(), SnapshotError>, StoreError>;
+    async fn dump(
+        &self,
+        take: &mut dyn TakeSnapshot,
+    ) -> Result<Result<(), SnapshotError>, StoreError>;
 
-    /// Puts the rows of a snapshot into a database that nobody has used, in one transaction.
+    /// Puts the rows of a snapshot into a database that nobody has used, in one transaction, and the
+    /// trail after them.
     ///
     /// No code of a step up to `spent` is accepted afterwards: it may have been used after the
     /// snapshot was made.
@@ -63,6 +95,7 @@ pub trait Snapshots: Send + Sync {
         &self,
         rows: &mut dyn SnapshotRows,
         spent: TotpStep,
+        trail: Trail<'_>,
     ) -> Result<Loading, StoreError>;
 }
 

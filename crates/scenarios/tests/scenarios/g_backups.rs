@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use vestibule_testkit::authenticator::Authenticator;
 use vestibule_testkit::site::{ADMIN_PASSWORD, Backend, Site};
 
+use crate::f_disclosure::audit_trail::tamper;
 use crate::g_keys::{crowd, key_file, operate, refused, sign_in};
 use crate::radius_stage::{CHALLENGE_SECRET, SECRET, Stage, challenges};
 use crate::{PASSWORD, STEP, on_both_databases, site, with_alice};
@@ -19,6 +20,8 @@ on_both_databases!(
     a_backup_is_of_one_moment,
     what_is_damaged_or_not_empty_is_refused,
     no_secret_is_in_a_backup,
+    nothing_is_lost_by_a_backup,
+    no_backup_brings_a_database_up_to_date,
 );
 
 const fn other(backend: Backend) -> Backend {
@@ -28,19 +31,19 @@ const fn other(backend: Backend) -> Backend {
     }
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// Makes a backup; its file.
-fn backup(site: &Site, name: &str) -> PathBuf {
+pub(crate) fn backup(site: &Site, name: &str) -> PathBuf {
     let file = site.directory().join(name);
     operate(site, &["backup", text(&file)]);
     file
 }
 
 /// An empty site with the master key of this one, at its time.
-fn elsewhere(from: &Site, backend: Backend) -> Site {
+pub(crate) fn elsewhere(from: &Site, backend: Backend) -> Site {
     let to = site(backend).starting_at(from.now());
     std::fs::copy(key_file(from), key_file(&to)).unwrap();
     to
@@ -231,6 +234,57 @@ async fn what_is_damaged_or_not_empty_is_refused(backend: Backend) {
     there.advance(STEP);
     sign_in(&there, &people, &[&there.start()]).await;
     sign_in(&from, &people, &[&server]).await;
+}
+
+/// Neither the key, nor the database, nor a backup that was made before; with `--force` only that.
+async fn nothing_is_lost_by_a_backup(backend: Backend) {
+    let (site, server, _) = with_alice(backend).await;
+    let good = backup(&site, "good");
+    let octets = std::fs::read(&good).unwrap();
+    // As whoever has forgotten `--verify`.
+    refused(&site, &["backup", text(&good)], "is there already");
+    assert_eq!(std::fs::read(&good).unwrap(), octets);
+    let key = std::fs::read(key_file(&site)).unwrap();
+    let mut names = vec![key_file(&site)];
+    if backend == Backend::Sqlite {
+        let ends = ["", "-wal", "-shm", ".lock"].map(|end| format!("vestibule.sqlite3{end}"));
+        names.extend(ends.map(|name| site.directory().join(name)));
+    }
+    for name in names {
+        for arguments in [
+            vec!["backup", text(&name)],
+            vec!["backup", "--force", text(&name)],
+        ] {
+            refused(&site, &arguments, "what the server lives on");
+        }
+    }
+    assert_eq!(std::fs::read(key_file(&site)).unwrap(), key);
+    let directory = text(site.directory());
+    refused(&site, &["backup", "--force", directory], "is no file");
+    operate(&site, &["backup", "--force", text(&good)]);
+    assert_ne!(std::fs::read(&good).unwrap(), octets);
+    for no_file in ["-", "/dev/null", directory] {
+        refused(&site, &["backup", "--verify", no_file], "read twice");
+        refused(&site, &["restore", no_file], "read twice");
+    }
+    server.client().sign_in("alice", PASSWORD).await.token();
+}
+
+/// A database of another version is left as it is, by a backup and by a restore that is refused.
+async fn no_backup_brings_a_database_up_to_date(backend: Backend) {
+    let (from, _, _) = with_alice(backend).await;
+    let good = backup(&from, "good");
+    let old = elsewhere(&from, backend);
+    old.start().kill();
+    let last = "DELETE FROM _sqlx_migrations
+        WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
+    tamper(&old, backend, last).await;
+    let file = old.directory().join("file");
+    refused(&old, &["backup", text(&file)], "is of an older version");
+    refused(&old, &["restore", text(&good)], "used already");
+    assert!(!file.exists());
+    // Still as it was: else there would be nothing to make anew.
+    refused(&old, &["backup", text(&file)], "is of an older version");
 }
 
 fn hexadecimal(octets: &[u8]) -> String {

@@ -36,7 +36,7 @@ pub(crate) fn refused(site: &Site, arguments: &[&str], why: &str) {
     assert!(told() > before, "{why}: {}", site.logs());
 }
 
-fn status(site: &Site) -> Value {
+pub(crate) fn status(site: &Site) -> Value {
     let said = operate(site, &["keys", "status", "--output", "json"]);
     serde_json::from_str(&said).unwrap()
 }
@@ -172,7 +172,7 @@ async fn a_rotation_that_was_killed_goes_on(backend: Backend) {
     operate(&site, &["audit", "verify"]);
 }
 
-async fn readiness(client: &Client) -> u16 {
+pub(crate) async fn readiness(client: &Client) -> u16 {
     Client::send(client.call("GET", "/readyz")).await.status
 }
 
@@ -199,7 +199,7 @@ async fn a_server_without_the_key_says_so_and_finds_it(backend: Backend) {
     let prepared = status(&site);
     assert_eq!(prepared["inUse"], before["inUse"], "nothing has changed");
     let next = prepared["next"].as_str().unwrap().to_owned();
-    let has = |n: usize| prepared["servers"][n]["hasNext"].as_bool().unwrap();
+    let has = |n: usize| prepared["servers"][n]["has"].as_bool().unwrap();
     assert!(has(0) != has(1), "{prepared}");
 
     // It is as if it were not there, until the new key is in use.
@@ -220,6 +220,19 @@ async fn a_server_without_the_key_says_so_and_finds_it(backend: Backend) {
     assert!(two.log().contains(&next), "{}", two.log());
     let (exit, log) = start(&copy).err().unwrap();
     assert!(!exit.success() && log.contains(&next), "{log}");
+
+    // What it would sign now would count as forged when the old key is retired.
+    let refusal = client.sign_in("alice", "wrong").await;
+    assert_eq!(refusal.is(503).json()["id"], "service unavailable");
+    refused(
+        &site,
+        &["keys", "retire"],
+        "these servers do not have the key",
+    );
+    let rotated = status(&site);
+    let lacks = rotated["servers"].as_array().unwrap().iter();
+    let lacks: Vec<_> = lacks.filter(|server| server["has"] == false).collect();
+    assert_eq!((lacks.len(), &lacks[0]["key"]), (1, &rotated["inUse"]));
 
     std::fs::copy(key_file(&site), &copy).unwrap();
     client.otp(&partial, &code).await.token();

@@ -15,6 +15,7 @@ mod e_radius;
 mod f_disclosure;
 mod g_backups;
 mod g_keys;
+mod g_lost_keys;
 mod radius_stage;
 mod routes;
 

@@ -4,6 +4,7 @@ use vestibule_service::Keyring;
 use vestibule_store::Inspect;
 
 use super::database::failed;
+use super::needed_keys;
 use super::report::{Finding, Report};
 use crate::config::Config;
 use crate::files::ReadError;
@@ -42,8 +43,8 @@ pub(super) async fn examine(
     let found = match (load(config), canary) {
         (Ok(keyring), Some(canary)) => match keyring.fits(&canary) {
             Ok(()) => {
-                let what = format!("{path} opens what is sealed in this database");
-                report.add(Finding::ok("key", what));
+                let (file, store) = (&config.master_key_file, database.store());
+                report.extend(needed_keys::examine(file, &keyring, &*store).await);
                 return Some(keyring);
             }
             Err(error) => {

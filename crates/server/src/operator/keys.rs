@@ -1,5 +1,6 @@
 //! `vestibule keys …`
 
+mod retire;
 mod status;
 
 use std::num::NonZeroU32;
@@ -11,12 +12,12 @@ use clap::{Args, Subcommand};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use uuid::Uuid;
 use vestibule_service::{Clock, Keyring, Progress, Resealing, Service};
-use vestibule_store::{KeyState, Retirement, Store, Swap};
+use vestibule_store::{KeyState, Store, Swap};
 
-use super::{Form, OperatorError, conclude, open_service};
+use super::{Form, OperatorError, conclude, open_service, unopened_in_words};
 use crate::config::{Config, Flags};
 use crate::exit::Exit;
-use crate::key::{self, KeyError, MasterKey};
+use crate::key::{self, HeldKeys, KeyError};
 use crate::{output, stores};
 
 /// How long servers have to hear of another key, and to report whether they have it: they ask each
@@ -139,7 +140,7 @@ async fn act(
         }
         KeysCommand::Retire(_) => {
             let service = open_service(config, store, clock).await?;
-            retire(file, &service).await
+            retire::run(file, &**store, &service).await
         }
     }
 }
@@ -160,10 +161,7 @@ async fn rotate(
         }
         return reseal(service, args.reseal.batch).await;
     }
-    let next = next_key(&state, file, args.discard)?;
-    if store.announce_key(next).await? == Swap::Moved {
-        return Err(moved());
-    }
+    let next = announce(file, store, args.discard).await?;
     let path = file.display();
     if args.prepare {
         return Ok(format!(
@@ -171,7 +169,7 @@ async fn rotate(
              database; then `vestibule keys rotate` begins to use the key."
         ));
     }
-    all_have(next, file, store).await?;
+    all_have(next, file, store, "rotate").await?;
     if !service.begin_key(next).await? {
         return Err(moved());
     }
@@ -187,9 +185,29 @@ fn moved() -> OperatorError {
     )
 }
 
+/// Announces the key that is to be used next; which that is.
+async fn announce(file: &Path, store: &dyn Store, discard: bool) -> Result<Uuid, OperatorError> {
+    let held = HeldKeys::hold(file)?;
+    // Only now nobody changes the file any more: what was known before may not be so.
+    let state = store.key_state().await?;
+    if state.replaced().next().is_some() {
+        return Err(moved());
+    }
+    let next = next_key(&state, file, &held, discard)?;
+    if store.announce_key(next).await? == Swap::Moved {
+        return Err(moved());
+    }
+    Ok(next)
+}
+
 /// The key that is to be used next. It is in the file, as a new one if there was none.
-fn next_key(state: &KeyState, file: &Path, discard: bool) -> Result<Uuid, OperatorError> {
-    let mut keys = key::load(file)?;
+fn next_key(
+    state: &KeyState,
+    file: &Path,
+    held: &HeldKeys,
+    discard: bool,
+) -> Result<Uuid, OperatorError> {
+    let mut keys = held.load()?;
     match state.next() {
         Some(next) if key::is_among(&keys, next) => return Ok(next),
         Some(next) if !discard => {
@@ -213,8 +231,13 @@ fn next_key(state: &KeyState, file: &Path, discard: bool) -> Result<Uuid, Operat
     })?;
     let id = Keyring::id_of(&new);
     keys.push(new);
-    key::store(file, &keys)?;
+    held.store(&keys, needed(state))?;
     Ok(id)
+}
+
+/// The keys that nothing may take out of the file.
+fn needed(state: &KeyState) -> impl Iterator<Item = Uuid> {
+    state.in_use().into_iter().chain(state.replaced())
 }
 
 /// Waits until every server has asked the database which keys there are.
@@ -226,7 +249,12 @@ async fn heard() {
 }
 
 /// Waits until the servers have reported, and refuses to go on if one of them lacks the key.
-async fn all_have(next: Uuid, file: &Path, store: &dyn Store) -> Result<(), OperatorError> {
+async fn all_have(
+    key: Uuid,
+    file: &Path,
+    store: &dyn Store,
+    command: &str,
+) -> Result<(), OperatorError> {
     heard().await;
     let reports = store.key_reports().await?;
     let lacking: Vec<_> = reports.iter().filter(|report| !report.has).collect();
@@ -236,8 +264,8 @@ async fn all_have(next: Uuid, file: &Path, store: &dyn Store) -> Result<(), Oper
     }
     let lacking: Vec<_> = lacking.iter().map(|report| report.name.as_str()).collect();
     Err(OperatorError::Refused(format!(
-        "nothing has changed yet, because these servers do not have the key {next}: {}. Copy {} over \
-         the key file of each, and call `vestibule keys rotate` again",
+        "nothing has changed yet, because these servers do not have the key {key}: {}. Copy {} over \
+         the key file of each, and call `vestibule keys {command}` again",
         lacking.join("; "),
         file.display()
     )))
@@ -270,11 +298,9 @@ async fn reseal(service: &Service, batch: NonZeroU32) -> Result<String, Operator
             rounds.tick().await;
         }
         done += resealing.done;
-        if !resealing.unopened.is_empty() {
+        if let Some(unopened) = unopened_in_words(&resealing) {
             return Err(OperatorError::Refused(format!(
-                "{done} secrets were sealed anew, but these do not open, because they were altered or \
-                 moved: {}",
-                resealing.unopened.join("; ")
+                "{done} secrets were sealed anew, but these do not open: {unopened}"
             )));
         }
         // What somebody sealed with the key before in the meantime is found by another look.
@@ -300,42 +326,4 @@ async fn reseal(service: &Service, batch: NonZeroU32) -> Result<String, Operator
              again."
         ),
     })
-}
-
-async fn retire(file: &Path, service: &Service) -> Result<String, OperatorError> {
-    let (state, _) = service.key_state().await?;
-    if state.replaced().next().is_some() {
-        // By then all servers that run have heard which key is in use.
-        heard().await;
-    }
-    let mut said = Vec::new();
-    for key in state.replaced() {
-        match service.retire_key(key).await? {
-            Retirement::Done => said.push(format!("The key {key} is retired.")),
-            Retirement::Needed(count) => {
-                return Err(OperatorError::Refused(format!(
-                    "the key {key} is needed: {count} secrets are sealed with it. `vestibule keys \
-                     rotate` seals them anew"
-                )));
-            }
-            Retirement::Moved => return Err(moved()),
-        }
-    }
-    service.seal_audit().await?;
-    let (state, _) = service.key_state().await?;
-    let (gone, stay): (Vec<MasterKey>, Vec<_>) = key::load(file)?
-        .into_iter()
-        .partition(|key| state.retired().any(|id| id == Keyring::id_of(key)));
-    let path = file.display();
-    if gone.is_empty() {
-        said.push(format!("{path} has no key that was retired."));
-    } else {
-        key::store(file, &stay)?;
-        said.push(format!(
-            "Took {} key out of {path}: copy the file to all other machines whose servers use this \
-             database. Backups that were made before need the old key: keep it with them.",
-            gone.len()
-        ));
-    }
-    Ok(said.join("\n"))
 }

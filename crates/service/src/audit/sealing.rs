@@ -54,6 +54,7 @@ impl Service {
 
     async fn seal_what_is_new(&self) -> Result<u64, ServiceError> {
         let inner = &*self.inner;
+        inner.keyring.check()?;
         let now = inner.time.now();
         // Before the rows are read: what is settled now is there by then.
         let own = inner.store.own_chain(now);
@@ -70,6 +71,32 @@ impl Service {
             sealed += inner.seal_chain(chain).await?;
         }
         Ok(sealed)
+    }
+}
+
+impl Service {
+    /// The chains with rows under no seal, and where they end now.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    pub async fn unsealed_audit(&self) -> Result<Vec<OpenChain>, ServiceError> {
+        Ok(self.inner.store.open_chains().await?)
+    }
+
+    /// Seals what can be sealed; whether all rows of these chains are under seals by now, up to
+    /// where they ended then. Those of a process that is gone are, a minute after they were first
+    /// seen here.
+    ///
+    /// # Errors
+    /// When the store is unavailable.
+    pub async fn seal_audit_up_to(&self, ends: &[OpenChain]) -> Result<bool, ServiceError> {
+        self.seal_audit().await?;
+        let open = self.inner.store.open_chains().await?;
+        let is_behind = |end: &OpenChain| {
+            let mut open = open.iter();
+            open.any(|open| open.chain == end.chain && open.sealed < end.last)
+        };
+        Ok(!ends.iter().any(is_behind))
     }
 }
 

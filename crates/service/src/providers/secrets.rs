@@ -10,7 +10,7 @@ use vestibule_engine::provider::{ProviderKind, RadiusSettings};
 use vestibule_engine::{MfaProvider, MfaProviderId, Secret};
 use vestibule_store::{Resealed, Sealed, SealedAt, StoredProvider};
 
-use crate::{Inner, Place, ServiceError};
+use crate::{Inner, Place, SealError, ServiceError};
 
 const SHARED_SECRET: &str = "shared secret";
 const CHALLENGE_SECRET: &str = "challenge secret";
@@ -134,16 +134,10 @@ pub(super) fn seal(
     Ok(stored)
 }
 
-/// The secrets of a provider, sealed anew for what the provider is now.
-///
-/// # Errors
-/// When one does not open.
-pub(crate) fn resealed(
-    inner: &Inner,
-    stored: &StoredProvider,
-) -> Result<Vec<Resealed>, ServiceError> {
+/// The secrets of a provider, sealed anew for what the provider is now; or why one does not open.
+pub(crate) fn resealed(inner: &Inner, stored: &StoredProvider) -> Vec<Result<Resealed, SealError>> {
     let ProviderKind::Radius(settings) = &stored.provider.kind else {
-        return Ok(Vec::new());
+        return Vec::new();
     };
     let (id, detail) = (stored.provider.id, detail(settings));
     let secrets = [
@@ -161,13 +155,8 @@ pub(crate) fn resealed(
     let secrets = secrets
         .into_iter()
         .filter_map(|(old, purpose, at)| Some((old.as_ref()?, purpose, at)));
-    let resealed = secrets.map(|(old, purpose, at)| {
-        let place = place(id, purpose, &detail);
-        let secret = inner.keyring.open(old, place)?;
-        let new = inner.keyring.seal(&secret, place, &*inner.random)?;
-        let old = old.clone();
-        Ok(Resealed { at, old, new })
-    });
+    let resealed =
+        secrets.map(|(old, purpose, at)| inner.reseal(at, old, place(id, purpose, &detail)));
     resealed.collect()
 }
 

@@ -18,9 +18,9 @@ use vestibule_store::{
     Creation, FactorReset, Finish, FirstFactors, Health, Holdings, IdentityProviders, KeyReport,
     KeyRetirement, KeyState, Keys, ListQuery, Listing, MfaProviders, NewUser, OpenChain,
     PasswordFailure, PasswordHash, PasswordStanding, ProposedSeed, PushStart, Pushes, Redeeming,
-    Redemption, Removal, Replacement, Resealed, Retirement, RoleWrite, Roles, RowsOf, SealedCount,
-    SealedKind, SealedThing, SecondFactors, SeedSummary, SessionStart, Settings, Settlement,
-    StoreError, StoredProvider, Swap, Tokens, Trail, UserChange, UserWrite,
+    Redemption, Removal, Replacement, Resealed, Retirement, RoleWrite, Roles, RowsOf, Sealed,
+    SealedCount, SealedKind, SealedThing, SecondFactors, SeedSummary, SessionStart, Settings,
+    Settlement, StoreError, StoredProvider, Swap, Tokens, Trail, UserChange, UserWrite,
 };
 use vestibule_store_memory::MemoryStore;
 
@@ -269,8 +269,9 @@ calls! {
         key_state() -> KeyState;
         announce_key(next: Uuid) -> Swap;
         report_key(report: &KeyReport) -> ();
+        ask_servers() -> ();
         key_reports() -> Vec<KeyReport>;
-        begin_key(from: Uuid, canary: &Canary, trail: Trail<'_>) -> Swap;
+        begin_key(from: Uuid, canary: &Canary, audit: &Sealed, trail: Trail<'_>) -> Swap;
         pause_keys(paused: bool) -> ();
         sealed_counts() -> Vec<SealedCount>;
         sealed_things(kind: SealedKind, except: Uuid, after: Option<&[u8]>, most: u32)

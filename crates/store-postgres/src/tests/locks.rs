@@ -3,20 +3,22 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use sqlx::{Connection as _, PgConnection, query, query_scalar};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, query, query_scalar};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 use vestibule_engine::mfa::{FIDO2_PROVIDER, TOTP_PROVIDER};
 use vestibule_engine::password::{Lane, LockoutPolicy, PasswordFailures};
 use vestibule_engine::provider::RadiusMode;
 use vestibule_engine::radius::{Effect, RadiusAttempt, RadiusStanding};
 use vestibule_engine::token::Lifetimes;
 use vestibule_engine::{
-    DeviceId, NameKey, NewToken, PushOutcome, SessionId, Timestamp, Token, UserId,
+    DeviceId, NameKey, NewToken, PushOutcome, SeedId, SessionId, Timestamp, Token, UserId,
 };
 use vestibule_store::{
-    Accounts as _, AdminMfaChange, Creation, DeviceLane, FirstFactors as _, MfaProviders as _,
-    NewUser, PasswordFailure, PasswordHash, Redeeming, Redemption, Removal, SecondFactors as _,
-    SessionStart, Settings as _, Swap, Tokens as _,
+    Accounts as _, AdminMfaChange, Creation, DeviceLane, FirstFactors as _, KeyRetirement,
+    Keys as _, MfaProviders as _, NewUser, PasswordFailure, PasswordHash, ProposedSeed,
+    RETIRED_KEY, Redeeming, Redemption, Removal, Retirement, Sealed, SecondFactors as _,
+    SessionStart, Settings as _, StoreError, Swap, Tokens as _,
 };
 use vestibule_testkit::people::user;
 use vestibule_testkit::postgres::{Cluster, Database};
@@ -31,7 +33,10 @@ struct Site {
 impl Site {
     /// A database in which one-time passwords are due.
     async fn new() -> Self {
-        let database = Cluster::shared().fresh_database();
+        Self::over(Cluster::shared().fresh_database()).await
+    }
+
+    async fn over(database: Database) -> Self {
         let store = PostgresStore::open(database.url()).await.unwrap();
         let store = Arc::new(store);
         let site = Self { database, store };
@@ -53,10 +58,22 @@ impl Site {
         commits: bool,
         other: impl Future<Output = T> + Send + 'static,
     ) -> T {
+        self.while_these(&[statement], commits, other).await
+    }
+
+    /// The same with several statements.
+    async fn while_these<T: Send + 'static>(
+        &self,
+        statements: &[&'static str],
+        commits: bool,
+        other: impl Future<Output = T> + Send + 'static,
+    ) -> T {
         let mut stranger = PgConnection::connect(self.database.url()).await.unwrap();
         let mut transaction = stranger.begin().await.unwrap();
-        let done = query(statement).execute(&mut *transaction).await.unwrap();
-        assert_eq!(done.rows_affected(), 1, "{statement}");
+        for &statement in statements {
+            let done = query(statement).execute(&mut *transaction).await.unwrap();
+            assert_eq!(done.rows_affected(), 1, "{statement}");
+        }
         let other = tokio::spawn(other);
         self.wait_until_it_waits(&other).await;
         if commits {
@@ -248,4 +265,108 @@ async fn a_sign_in_waits_for_no_change_of_the_lockout() {
     assert_eq!(counted.unwrap(), Swap::Done);
     transaction.commit().await.unwrap();
     assert_eq!(lockout().await.threshold(), 2);
+}
+
+/// The n-th master key.
+fn master(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+fn sealed(n: u128) -> Sealed {
+    Sealed {
+        key_id: master(n),
+        bytes: vec![u8::try_from(n).unwrap()],
+    }
+}
+
+/// A database whose first key was replaced by the second, and a user without a seed yet.
+async fn with_a_replaced_key(database: Database) -> (Site, ProposedSeed) {
+    let site = Site::over(database).await;
+    let store = &site.store;
+    store.canary(&sealed(1)).await.unwrap();
+    assert_eq!(store.announce_key(master(2)).await.unwrap(), Swap::Done);
+    let begun = store
+        .begin_key(master(1), &sealed(2), &sealed(2), &[])
+        .await;
+    assert_eq!(begun.unwrap(), Swap::Done);
+    let user = site.accepted(1).await.acceptance.user();
+    let seed = ProposedSeed {
+        user,
+        revision: 0,
+        id: SeedId::from_random([1; 16]),
+        sealed: sealed(1),
+        shown_to: SessionId::from_random([1; 16]),
+        created: Timestamp::from_micros(1),
+    };
+    (site, seed)
+}
+
+/// Retires the first key.
+async fn retire(store: Arc<PostgresStore>) -> Retirement {
+    let retirement = KeyRetirement {
+        key: master(1),
+        audit: sealed(2),
+        last_seal: 0,
+    };
+    store.retire_key(&retirement, &[]).await.unwrap()
+}
+
+const SEED: &str = "
+    INSERT INTO second_factors
+        (user_id, revision, seed_id, seed_key_id, seed_sealed, verified, shown_to, seed_created)
+    SELECT id, 1, id, '00000000-0000-0000-0000-000000000001', '\\x01', FALSE, id, 1 FROM users";
+
+/// What it held and wrote, as a transaction of the store does.
+const RETIRES: [&str; 2] = [
+    "SELECT pg_advisory_xact_lock(8531321105947714866)",
+    "UPDATE master_keys SET state = 'retired'",
+];
+
+/// A database whose transactions are isolated like this if they do not say it themselves.
+async fn isolated(how: &str) -> Database {
+    let database = Cluster::shared().fresh_database();
+    let mut owner = PgConnection::connect(database.url()).await.unwrap();
+    let name = query_scalar("SELECT quote_ident(current_database())").fetch_one(&mut owner);
+    let name: String = name.await.unwrap();
+    let default = format!("ALTER DATABASE {name} SET default_transaction_isolation = '{how}'");
+    let default = query(AssertSqlSafe(default));
+    default.execute(&mut owner).await.unwrap();
+    database
+}
+
+/// Also where the server, the database or the user says that a transaction sees what was there when
+/// it began.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retirement_waits_for_whoever_seals() {
+    for isolation in ["read committed", "repeatable read", "serializable"] {
+        let (site, seed) = with_a_replaced_key(isolated(isolation).await).await;
+        let rolled_back = site.meanwhile(SEED, false, retire(Arc::clone(&site.store)));
+        assert_eq!(rolled_back.await, Retirement::Done, "{isolation}");
+        let refused = site.store.propose_seed(&seed, &[]).await.unwrap_err();
+        assert!(
+            matches!(refused, StoreError::Unavailable { .. }),
+            "{refused}"
+        );
+
+        let (site, _) = with_a_replaced_key(isolated(isolation).await).await;
+        let committed = site.meanwhile(SEED, true, retire(Arc::clone(&site.store)));
+        assert_eq!(committed.await, Retirement::Needed(1), "{isolation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_seals_waits_for_a_retirement() {
+    for commits in [false, true] {
+        let (site, seed) = with_a_replaced_key(Cluster::shared().fresh_database()).await;
+        let store = Arc::clone(&site.store);
+        let seals = async move { store.propose_seed(&seed, &[]).await };
+        let answer = site.while_these(&RETIRES, commits, seals).await;
+        match (commits, answer) {
+            (false, answer) => assert_eq!(answer.unwrap(), Swap::Done),
+            (true, answer) => {
+                let refused = answer.unwrap_err();
+                assert!(refused.to_string().contains(RETIRED_KEY), "{refused}");
+            }
+        }
+    }
 }

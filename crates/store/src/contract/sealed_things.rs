@@ -188,9 +188,14 @@ fn anew(things: &[SealedThing], n: u64) -> Vec<Resealed> {
 
 /// Seals anew all that another key than the second has sealed.
 async fn reseal_all(store: &Shared) -> u64 {
+    reseal_all_but(store, 2).await
+}
+
+/// Seals anew all that another key than the n-th has sealed.
+async fn reseal_all_but(store: &Shared, n: u64) -> u64 {
     let mut count = 0;
     for kind in SealedKind::ALL {
-        let secrets = anew(&all_but(store, kind, key(2)).await, 2);
+        let secrets = anew(&all_but(store, kind, key(n)).await, n);
         count += store.reseal(&secrets).await.unwrap();
     }
     count
@@ -268,7 +273,8 @@ pub async fn a_key_is_retired_when_nothing_needs_it(store: Arc<dyn Store>) {
         ..retirement(0)
     };
     let used = store.retire_key(&in_use, &[row(1)]).await.unwrap();
-    assert_eq!(used, Retirement::Needed(7));
+    // All that was sealed anew, and what the audit trail needs of the first key.
+    assert_eq!(used, Retirement::Needed(8));
     assert_eq!(rows(&store).await, Vec::<u32>::new());
     assert_eq!(retire(&store).await, Retirement::Done);
     assert_eq!(rows(&store).await, [1]);
@@ -336,8 +342,8 @@ pub async fn what_a_retired_key_leaves_is_sealed_anew(store: Arc<dyn Store>) {
     rotate(&store).await;
     assert_eq!(retire(&store).await, Retirement::Done);
     assert_eq!(store.announce_key(key(3)).await.unwrap(), Swap::Done);
-    let begun = store.begin_key(key(2), &sealed(3), &[]).await.unwrap();
-    assert_eq!(begun, Swap::Done);
+    let begun = store.begin_key(key(2), &sealed(3), &by(3, 79), &[]).await;
+    assert_eq!(begun.unwrap(), Swap::Done);
     let second = KeyRetirement {
         key: key(2),
         audit: by(3, 78),
@@ -385,38 +391,109 @@ pub async fn no_seal_of_a_retired_key_comes_later(store: Arc<dyn Store>) {
     assert_eq!(store.add_seal(&second).await.unwrap(), Swap::Done);
 }
 
-/// However many write while a key is retired, nothing is left that it sealed.
+/// Rounds after which both outcomes must have been seen.
+const MOST_ROUNDS: u64 = 200;
+/// Users who enrol in each round.
+const CROWD: u64 = 6;
+
+/// However many write while a key is retired, nothing is left that it sealed: either it is retired
+/// and they are refused, or they are taken and it is needed.
 pub async fn nothing_passes_the_retirement_of_a_key(store: Arc<dyn Store>) {
-    rotate(&store).await;
-    let mut actors = Vec::new();
-    for n in 1..13 {
-        let user = add(&store, n, &format!("user {n}")).await;
-        actors.push(Actor::sign_in(&store, user, n).await);
+    store.canary(&sealed(1)).await.unwrap();
+    let (mut refused, mut needed) = (0, 0);
+    for round in 1..=MOST_ROUNDS {
+        let outcome = retire_while_others_write(&store, round).await;
+        refused += u32::from(outcome.refused > 0);
+        needed += u32::from(outcome.needed);
+        if refused > 0 && needed > 0 {
+            return;
+        }
     }
-    let writing = actors.iter().map(|&actor| {
-        let store = Arc::clone(&store);
+    panic!("of {MOST_ROUNDS} rounds {refused} refused a writer, and {needed} the retirement");
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    /// How many came too late.
+    refused: usize,
+    /// Whether the key was needed.
+    needed: bool,
+}
+
+/// What somebody did in a round.
+#[derive(Debug)]
+enum Did {
+    Retire(Retirement),
+    Write(Result<Swap, StoreError>),
+}
+
+/// Puts a key in the place of the one of this round, and retires that while others write.
+async fn retire_while_others_write(store: &Shared, round: u64) -> Round {
+    let (old, new) = (round, round + 1);
+    assert_eq!(store.announce_key(key(new)).await.unwrap(), Swap::Done);
+    let begun = store
+        .begin_key(key(old), &sealed(new), &by(new, 1), &[])
+        .await;
+    assert_eq!(begun.unwrap(), Swap::Done);
+    reseal_all_but(store, new).await;
+    let retirement = KeyRetirement {
+        key: key(old),
+        audit: by(new, 2),
+        last_seal: 0,
+    };
+    let mut actors = Vec::new();
+    for n in (round - 1) * CROWD..round * CROWD {
+        let user = add(store, n + 1, &format!("user {n}")).await;
+        actors.push(Some(Actor::sign_in(store, user, n + 1).await));
+    }
+    // Now the first, now among the others.
+    let place = usize::try_from(round % CROWD).unwrap();
+    actors.insert(place, None);
+    let working = actors.into_iter().map(|actor| {
+        let (store, retirement) = (Arc::clone(store), retirement.clone());
         async move {
-            if actor.n == 6 {
-                return retire(&store).await == Retirement::Done;
-            }
+            let Some(actor) = actor else {
+                return Did::Retire(store.retire_key(&retirement, &[]).await.unwrap());
+            };
             let proposal = ProposedSeed {
-                sealed: by(1, actor.n),
+                sealed: by(old, actor.n),
                 ..actor.proposal(0)
             };
-            let taken = store.propose_seed(&proposal, &[]).await;
-            matches!(taken, Ok(Swap::Done))
+            Did::Write(store.propose_seed(&proposal, &[]).await)
         }
     });
-    let taken = at_once(writing).await;
-    let left = all_but(&store, SealedKind::Seeds, key(2)).await.len();
-    let taken_seeds = taken.iter().zip(&actors);
-    let taken_seeds = taken_seeds.filter(|(taken, actor)| **taken && actor.n != 6);
-    assert_eq!(left, taken_seeds.count(), "what was taken is there");
-    let is_retired = state(&store).await.retired().next().is_some();
-    assert!(!is_retired || left == 0, "{left} are lost");
-    reseal_all(&store).await;
-    if !is_retired {
-        assert_eq!(retire(&store).await, Retirement::Done);
+    let (mut retired, mut taken, mut refused) = (None, 0, 0);
+    for did in at_once(working).await {
+        match did {
+            Did::Retire(outcome) => retired = Some(outcome),
+            Did::Write(Ok(Swap::Done)) => taken += 1,
+            Did::Write(other) => {
+                is_refused(other);
+                refused += 1;
+            }
+        }
     }
-    assert!(counts(&store).await.iter().all(|(_, by, _)| *by == key(2)));
+    let left = all_but(store, SealedKind::Seeds, key(new)).await.len();
+    assert_eq!(left, taken, "what was taken is there");
+    let is_retired = state(store).await.retired().any(|id| id == key(old));
+    assert_eq!(is_retired, retired == Some(Retirement::Done));
+    if is_retired {
+        assert_eq!(left, 0, "they are lost");
+        return Round {
+            refused,
+            needed: false,
+        };
+    }
+    assert_eq!(refused, 0, "the key is not retired");
+    assert!(
+        matches!(retired, Some(Retirement::Needed(_))),
+        "{retired:?}"
+    );
+    reseal_all_but(store, new).await;
+    let done = store.retire_key(&retirement, &[]).await.unwrap();
+    assert_eq!(done, Retirement::Done);
+    Round {
+        refused: 0,
+        needed: true,
+    }
 }

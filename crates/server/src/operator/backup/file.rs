@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use vestibule_service::Keyring;
-use vestibule_store::{CANARY, Rows, Sealed, SnapshotError, SnapshotRows};
+use vestibule_store::{About, CANARY, Rows, Sealed, SnapshotError, SnapshotRows, TakeSnapshot};
 
 /// The form of the file that this program writes, and the last that it reads.
 const VERSION: u32 = 1;
@@ -33,8 +33,12 @@ pub(super) struct Header {
     program: String,
     /// When.
     pub(super) made: String,
+    /// The newest change of the schema that its rows are of.
+    schema: i64,
     /// The master key that was in use.
     pub(super) key: Uuid,
+    /// All master keys that it needs.
+    keys: Vec<Uuid>,
 }
 
 /// What of a header every version has.
@@ -68,41 +72,63 @@ pub(super) enum FileError {
     Damaged(&'static str),
     #[error("it was made with another master key: {0}")]
     OtherKey(vestibule_service::SealError),
+    #[error("it needs the master key {0}, which is not in the key file")]
+    NeedsKey(Uuid),
+    #[error("it is no file that can be read twice: write it to one first")]
+    NoFile,
 }
 
 /// Writes a backup.
 pub(super) struct Writer<W> {
     to: W,
+    made: String,
+    keys: Vec<Uuid>,
     digest: Sha256,
     rows: BTreeMap<String, u64>,
 }
 
-impl<W: Write> Writer<W> {
-    pub(super) fn begin(to: W, made: String, key: Uuid) -> std::io::Result<Self> {
+/// A backup that was written.
+pub(super) struct Written {
+    /// How many rows are in it.
+    pub(super) rows: u64,
+    /// The master keys that it needs.
+    pub(super) keys: Vec<Uuid>,
+}
+
+impl<W: Write + Send> TakeSnapshot for Writer<W> {
+    fn begin(&mut self, about: &About) -> Result<(), SnapshotError> {
         let header = Header {
             format: FORMAT.to_owned(),
             version: VERSION,
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            made,
-            key,
+            made: self.made.clone(),
+            schema: about.schema,
+            key: about.in_use.ok_or("nobody has used the database")?,
+            keys: about.keys.clone(),
         };
-        let mut writer = Self {
-            to,
-            digest: Sha256::new(),
-            rows: BTreeMap::new(),
-        };
-        writer.line(&serde_json::to_string(&header)?)?;
-        Ok(writer)
+        self.keys.clone_from(&about.keys);
+        Ok(self.line(&serde_json::to_string(&header)?)?)
     }
 
-    /// One more row.
-    pub(super) fn row(&mut self, table: &str, values: &str) -> std::io::Result<()> {
+    fn row(&mut self, table: &'static str, values: &str) -> Result<(), SnapshotError> {
         if let Some(count) = self.rows.get_mut(table) {
             *count += 1;
         } else {
             self.rows.insert(table.to_owned(), 1);
         }
-        self.line(&format!("{table} {values}"))
+        Ok(self.line(&format!("{table} {values}"))?)
+    }
+}
+
+impl<W: Write> Writer<W> {
+    pub(super) fn new(to: W, made: String) -> Self {
+        Self {
+            to,
+            made,
+            keys: Vec::new(),
+            digest: Sha256::new(),
+            rows: BTreeMap::new(),
+        }
     }
 
     fn line(&mut self, line: &str) -> std::io::Result<()> {
@@ -113,13 +139,15 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// The end; how many rows there are.
+    /// The end.
     pub(super) fn end<E: From<std::io::Error>>(
         self,
         vouch: impl FnOnce(&[u8; 32]) -> Result<Sealed, E>,
-    ) -> Result<(W, u64), E> {
+    ) -> Result<Written, E> {
         let Self {
             mut to,
+            made: _,
+            keys,
             digest,
             rows,
         } = self;
@@ -135,7 +163,7 @@ impl<W: Write> Writer<W> {
         let line = serde_json::to_string(&end).map_err(std::io::Error::from)?;
         writeln!(to, "{line}")?;
         to.flush()?;
-        Ok((to, all))
+        Ok(Written { rows: all, keys })
     }
 }
 
@@ -192,6 +220,10 @@ impl<'k, R: BufRead> Reader<'k, R> {
             let canary = canary_in(canary).ok_or(FileError::Damaged("the canary"))?;
             let checked = self.keyring.check_canary(&canary);
             checked.map_err(FileError::OtherKey)?;
+        }
+        let mut keys = self.header.keys.iter();
+        if let Some(missing) = keys.find(|&&key| !self.keyring.has(key)) {
+            return Err(FileError::NeedsKey(*missing));
         }
         Ok(self.rows.values().sum())
     }
@@ -281,6 +313,10 @@ impl<'k, R: BufRead> Reader<'k, R> {
 }
 
 impl<R: BufRead + Send> SnapshotRows for Reader<'_, R> {
+    fn schema(&self) -> i64 {
+        self.header.schema
+    }
+
     fn next(&mut self) -> Result<Option<Rows>, SnapshotError> {
         Ok(self.batch()?)
     }
@@ -347,15 +383,26 @@ mod tests {
         ("users", "[4]"),
     ];
 
+    /// A backup that was begun, of a database with secrets of these keys.
+    fn begun<'t>(to: &'t mut Vec<u8>, keys: &[u8]) -> Writer<&'t mut Vec<u8>> {
+        let mut writer = Writer::new(to, "now".to_owned());
+        let about = About {
+            schema: 3,
+            in_use: Some(keyring(1).id()),
+            keys: keys.iter().map(|&byte| keyring(byte).id()).collect(),
+        };
+        writer.begin(&about).unwrap();
+        writer
+    }
+
     fn backup() -> Vec<u8> {
-        let mut writer = Writer::begin(Vec::new(), "now".to_owned(), keyring(1).id()).unwrap();
+        let mut octets = Vec::new();
+        let mut writer = begun(&mut octets, &[1]);
         for (table, values) in ROWS {
             writer.row(table, values).unwrap();
         }
-        let (octets, rows) = writer
-            .end(|digest| Ok::<_, std::io::Error>(vouch(digest)))
-            .unwrap();
-        assert_eq!(rows, 4);
+        let written = writer.end(|digest| Ok::<_, std::io::Error>(vouch(digest)));
+        assert_eq!(written.unwrap().rows, 4);
         octets
     }
 
@@ -368,7 +415,7 @@ mod tests {
         let (octets, keyring) = (backup(), keyring(1));
         assert_eq!(check(&octets, &keyring).unwrap(), 4);
         let mut reader = Reader::begin(octets.as_slice(), &keyring).unwrap();
-        assert_eq!(reader.header().made, "now");
+        assert_eq!((reader.header().made.as_str(), reader.schema()), ("now", 3));
         let mut found = Vec::new();
         while let Some(rows) = reader.next().unwrap() {
             found.push((rows.table, rows.rows));
@@ -412,13 +459,29 @@ mod tests {
         }
     }
 
+    /// The key in use is not the only one that something may be sealed with.
+    #[test]
+    fn every_key_that_is_needed_must_be_there() {
+        let mut octets = Vec::new();
+        let writer = begun(&mut octets, &[1, 2]);
+        let written = writer.end(|digest| Ok::<_, std::io::Error>(vouch(digest)));
+        let needed = [keyring(1).id(), keyring(2).id()];
+        assert_eq!(written.unwrap().keys, needed);
+        let error = check(&octets, &keyring(1)).unwrap_err();
+        assert!(
+            matches!(error, FileError::NeedsKey(key) if key == keyring(2).id()),
+            "{error}"
+        );
+    }
+
     /// Whoever changes rows and the checksum, and has no key.
     #[test]
     fn a_checksum_without_the_key_is_not_believed() {
-        let mut writer = Writer::begin(Vec::new(), "now".to_owned(), keyring(1).id()).unwrap();
+        let mut forged = Vec::new();
+        let mut writer = begun(&mut forged, &[1]);
         writer.row("users", "[5]").unwrap();
         let forge = |_: &[u8; 32]| Ok::<_, std::io::Error>(vouch(&[0; 32]));
-        let (forged, _) = writer.end(forge).unwrap();
+        writer.end(forge).unwrap();
         let error = check(&forged, &keyring(1)).unwrap_err();
         assert!(error.to_string().contains("vouched"), "{error}");
     }

@@ -34,12 +34,21 @@ struct Sealed {
     count: u64,
 }
 
-/// A server that has reported whether it has the key that is to be used next.
+/// A server that has reported whether it has the key that is to be used next, or that is in use
+/// while another one is being replaced.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Server {
     name: String,
-    has_next: bool,
+    key: Uuid,
+    has: bool,
+}
+
+impl Server {
+    fn in_words(&self) -> String {
+        let has = if self.has { "has" } else { "does not have" };
+        format!("  The server {} {has} it.", self.name)
+    }
 }
 
 pub(super) async fn run(
@@ -73,7 +82,8 @@ pub(super) async fn run(
             .into_iter()
             .map(|report| Server {
                 name: report.name,
-                has_next: report.has,
+                key: report.key,
+                has: report.has,
             })
             .collect(),
     };
@@ -95,24 +105,25 @@ fn in_words(status: &Status, file: &Path) -> String {
                 ", but it is not in the key file here"
             };
             lines.push(format!("The key {key} is in use{missing}."));
+            let servers = status.servers.iter().filter(|server| server.key == key);
+            lines.extend(servers.map(Server::in_words));
         }
     }
     if let Some(next) = status.next {
         lines.push(format!(
             "The key {next} is to be used next: `vestibule keys rotate` begins with it."
         ));
-        for server in &status.servers {
-            let has = if server.has_next {
-                "has"
-            } else {
-                "does not have"
-            };
-            lines.push(format!("  The server {} {has} it.", server.name));
-        }
+        let servers = status.servers.iter().filter(|server| server.key == next);
+        lines.extend(servers.map(Server::in_words));
     }
     for key in &status.replaced {
+        let missing = if status.in_file.contains(key) {
+            ""
+        } else {
+            ", but it is not in the key file here"
+        };
         lines.push(format!(
-            "The key {key} was replaced, and is not retired yet."
+            "The key {key} was replaced, and is not retired yet{missing}."
         ));
     }
     for key in &status.in_file {
