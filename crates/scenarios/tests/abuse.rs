@@ -135,7 +135,13 @@ impl Somebody<'_> {
     }
 }
 
-const TRUSTED: &str = "[proxies]\ntrusted = [\"127.0.0.1\"]\n[limits]\n";
+/// A site whose clients are known by what a proxy says, with a limit.
+fn limited_site(limits: &str) -> Site {
+    site(&format!(
+        "[proxies]\ntrusted = [\"127.0.0.1\"]\n[limits]\n{limits}\n"
+    ))
+}
+
 const NAMES: &str = "/admin/identity-providers/names";
 const USERS: &str = "/admin/local-users";
 const DUE: &str = "/admin/authorization";
@@ -145,9 +151,7 @@ const DUE: &str = "/admin/authorization";
 /// later it is forgotten.
 #[tokio::test]
 async fn who_asks_without_a_token_is_limited_by_address() {
-    let site = site(&format!(
-        "{TRUSTED}requests_without_token_per_minute = 20\n"
-    ));
+    let site = limited_site("requests_without_token_per_minute = 20");
     let server = site.start();
     let client = server.client();
     let at = |address| Somebody { client, address };
@@ -191,9 +195,7 @@ async fn who_asks_without_a_token_is_limited_by_address() {
 /// Requests that are under way count: bodies that never end are not read for everybody at once.
 #[tokio::test]
 async fn bodies_on_their_way_count_as_requests() {
-    let site = site(&format!(
-        "{TRUSTED}requests_without_token_per_minute = 20\n"
-    ));
+    let site = limited_site("requests_without_token_per_minute = 20");
     let server = site.start();
     let client = server.client();
     let mut bodies = Vec::new();
@@ -218,9 +220,7 @@ async fn bodies_on_their_way_count_as_requests() {
 /// Somebody who signs in is not kept waiting by a crowd that comes from few places.
 #[tokio::test]
 async fn a_crowd_of_passwords_does_not_keep_others_out() {
-    let site = site(&format!(
-        "{TRUSTED}hash_queue = 12\nsign_in_failures_per_minute = 100000\n"
-    ));
+    let site = limited_site("hash_queue = 12\nsign_in_failures_per_minute = 100000");
     let server = site.start();
     let client = server.client();
     let addresses: Vec<_> = (1..=4).map(|n| format!("2001:db8:{n}::1")).collect();
@@ -235,12 +235,11 @@ async fn a_crowd_of_passwords_does_not_keep_others_out() {
         client,
         address: "192.0.2.7",
     };
-    let (crowd, victim) = tokio::join!(crowd, async {
+    let (crowd, ()) = tokio::join!(crowd, async {
         for _ in 0..4 {
             victim.signs_in("admin", ADMIN_PASSWORD).await.token();
         }
     });
-    let () = victim;
     let turned_away = crowd.iter().filter(|answer| answer.status == 503).count();
     assert!(turned_away > 0, "there was a crowd");
 }

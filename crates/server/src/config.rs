@@ -220,6 +220,11 @@ impl Config {
                  name the proxies that do TLS in [proxies] trusted",
             );
         }
+        if self.database.reads_otherwise() {
+            together(
+                "data_dir must have no `?` in its path, unless database_url names another place",
+            );
+        }
         if self.metrics_listen == Some(self.listen) && self.listen.port() != 0 {
             together("metrics.listen needs an address or a port of its own");
         }

@@ -70,10 +70,11 @@ impl Tokenless {
 
     /// The token of a request is good: the request does not count.
     pub(crate) fn recognised(&self, origin: Origin, token: TokenHash, now: Timestamp) {
+        self.forgive(origin);
+        // Of who is unknown nobody can say that they come from where somebody was good.
         let ClientAddress::Known(address) = origin.address else {
             return;
         };
-        self.forgive(origin);
         let mut state = self.state();
         let is_over = state.since.is_none_or(|since| now >= since.after(MEMORY));
         let [late, before] = &mut state.good;
@@ -182,6 +183,20 @@ mod tests {
         limit.end(request(3, "192.0.2.1"), false);
         limit.end(request(3, "192.0.2.1"), true);
         check(&limit, 4, None, false);
+    }
+
+    #[test]
+    fn good_tokens_do_not_count_wherever_they_come_from() {
+        let limit = Tokenless::new(1);
+        for address in [ClientAddress::Unknown, ClientAddress::Local] {
+            for n in 0..3 {
+                let request = Uuid::from_u128(n);
+                let origin = Origin { request, address };
+                assert_eq!(limit.begin(origin, || None, at(0)), Ok(()), "{address} {n}");
+                limit.recognised(origin, token(1), at(0));
+                limit.end(origin, false);
+            }
+        }
     }
 
     #[test]

@@ -28,6 +28,25 @@ impl Database {
         Self::Sqlite(data_dir.join("vestibule.sqlite3"))
     }
 
+    /// The files that it is kept in, whether or not they are there; none of a server's.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let Self::Sqlite(file) = self else {
+            return Vec::new();
+        };
+        let ends = ["", "-wal", "-shm", ".lock"];
+        let named = ends.map(|end| {
+            let mut name = file.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        });
+        named.into()
+    }
+
+    /// Whether what is shown of it names something else when it is read.
+    pub(super) fn reads_otherwise(&self) -> bool {
+        matches!(self, Self::Sqlite(file) if file.as_os_str().as_encoded_bytes().contains(&b'?'))
+    }
+
     /// Reads `memory:`, `sqlite:FILE` or `postgres://…`. The messages do not repeat the text,
     /// because it may hold a password.
     pub(super) fn parse(text: &str) -> Result<Self, String> {

@@ -306,6 +306,11 @@ fn what_does_not_go_together() {
         .problems(&["--http and a TLS certificate contradict each other: leave one of them out"]);
     Given::file("[tokens]\npartial = \"2h\"\nsession = \"1h\"")
         .problems(&["tokens.partial must not be longer than tokens.session"]);
+    Given::file("data_dir = \"what?\"").problems(&[
+        "data_dir must have no `?` in its path, unless database_url names another place",
+    ]);
+    let elsewhere = Given::file("data_dir = \"what?\"\ndatabase_url = \"sqlite:v.sqlite3\"");
+    assert!(elsewhere.load().is_ok());
 }
 
 #[test]

@@ -105,13 +105,7 @@ fn secret_files(config: &Config) -> Vec<PathBuf> {
         Transport::SelfSigned => files.push(config.data_dir.join("tls-key.pem")),
         Transport::Certificate { key, .. } => files.push(key.clone()),
     }
-    if let Database::Sqlite(file) = &config.database {
-        for end in ["", "-wal", "-shm", ".lock"] {
-            let mut name = file.as_os_str().to_owned();
-            name.push(end);
-            files.push(name.into());
-        }
-    }
+    files.extend(config.database.files());
     files
 }
 

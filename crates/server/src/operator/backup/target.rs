@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, Database};
+use crate::config::Config;
 use crate::files::{self, Draft};
 use crate::key;
 
@@ -103,13 +103,7 @@ fn needed(config: &Config) -> Vec<PathBuf> {
         files.push(key::lock_of(&behind));
         files.push(behind);
     }
-    if let Database::Sqlite(file) = &config.database {
-        for end in ["", "-wal", "-shm", ".lock"] {
-            let mut name = file.as_os_str().to_owned();
-            name.push(end);
-            files.push(name.into());
-        }
-    }
+    files.extend(config.database.files());
     files
 }
 
@@ -133,7 +127,7 @@ fn place(path: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, Flags};
+    use crate::config::{Database, Environment, Flags};
 
     fn config(directory: &Path) -> Config {
         let none = std::iter::empty::<(String, String)>();
