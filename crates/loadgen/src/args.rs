@@ -7,11 +7,11 @@ use crate::rows::Row;
 pub(crate) const USAGE: &str = "\
 vestibule-loadgen --server PATH [ROW …] [--json] [--rounds N] [--sessions N]
 
-  ROW           P1, P4, P5 or P8; all of them if none is named
+  ROW           P1 to P10; all of them if none is named
   --server      the program `vestibule`, of a release build
   --json        the result as JSON
   --rounds      how often subject and reference take turns (3)
-  --sessions    sign-ins in a round of P1 and P4 (20000), and half as many in one of P5";
+  --sessions    users who sign in, in a round of most rows (20000)";
 
 /// What is to be done.
 #[derive(Debug, Eq, PartialEq)]

@@ -5,16 +5,19 @@ use crate::args::Args;
 use crate::fault::{OrFault as _, Result};
 use crate::figures::{Latencies, Spread};
 use crate::progress;
-use crate::report::{Line, Side, Target, Value};
-use crate::rows::{Contender, Duel, Row};
+use crate::report::{Line, Side, Value};
+use crate::rows::{Contender, Duel, Figure, Row};
 use crate::site::Postgres;
+
+/// What everybody did in one turn.
+pub(crate) type Round = Vec<(Contender, Heat)>;
 
 /// Measures all rows that are duels.
 pub(crate) async fn run(args: &Args, postgres: &Postgres) -> Result<Vec<Line>> {
-    let duels: Vec<(Row, Duel)> = args
+    let duels: Vec<(Row, &Duel)> = args
         .rows
         .iter()
-        .filter_map(|row| Some((*row, row.duel()?)))
+        .flat_map(|row| row.duels().iter().map(|duel| (*row, duel)))
         .collect();
     if duels.is_empty() {
         return Ok(Vec::new());
@@ -30,33 +33,37 @@ pub(crate) async fn run(args: &Args, postgres: &Postgres) -> Result<Vec<Line>> {
         let mut heats = Vec::new();
         for contender in &contenders {
             let heat = arena.heat(*contender).await?;
-            let (title, figure) = (contender.title(), heat.per_second);
-            progress(format_args!("round {round}: {title}: {figure:.0}/s"));
+            tell(round, *contender, &heat);
             heats.push((*contender, heat));
         }
         rounds.push(heats);
     }
     let lines = duels.into_iter();
-    lines.map(|(row, duel)| line(row, &duel, &rounds)).collect()
+    lines.map(|(row, duel)| line(row, duel, &rounds)).collect()
 }
 
-type Round = Vec<(Contender, Heat)>;
+/// Says how a heat went.
+pub(crate) fn tell(round: usize, contender: Contender, heat: &Heat) {
+    let (title, figure) = (contender.title(), heat.per_second);
+    progress(format_args!("round {round}: {title}: {figure:.0}/s"));
+}
 
-fn line(row: Row, duel: &Duel, rounds: &[Round]) -> Result<Line> {
-    let subjects = heats(rounds, duel.subject);
-    let references = heats(rounds, duel.reference);
-    let pairs = subjects.iter().zip(&references);
-    let ratios = pairs.map(|(subject, reference)| subject.per_second / reference.per_second);
+/// How a duel ended.
+pub(crate) fn line(row: Row, duel: &Duel, rounds: &[Round]) -> Result<Line> {
+    let (subjects, references) = (heats(rounds, duel.subject), heats(rounds, duel.reference));
+    let ours = figures(duel.figure, &subjects)?;
+    let theirs = figures(duel.figure, &references)?;
+    let ratios = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs);
     let latencies = Latencies::all(subjects.iter().map(|heat| &heat.latencies));
     let faults = subjects.iter().chain(&references);
     Ok(Line {
         row: row.name(),
-        subject: side(duel.subject, &subjects)?,
-        reference: Some(side(duel.reference, &references)?),
+        subject: side(duel, duel.subject, &ours)?,
+        reference: Some(side(duel, duel.reference, &theirs)?),
         ratio: Spread::of(ratios),
         p50: latencies.percentile(50),
         p99: latencies.percentile(99),
-        target: Target::AtLeast(duel.at_least),
+        target: duel.target,
         faults: faults
             .flat_map(|heat| heat.faults.iter().cloned())
             .collect(),
@@ -69,10 +76,23 @@ fn heats(rounds: &[Round], contender: Contender) -> Vec<&Heat> {
     mine.map(|(_, heat)| heat).collect()
 }
 
-fn side(contender: Contender, heats: &[&Heat]) -> Result<Side> {
-    let figures = Spread::of(heats.iter().map(|heat| heat.per_second));
-    Ok(Side {
-        title: contender.title().to_owned(),
-        value: Value::PerSecond(figures.or_fault("there was no round")?),
+/// What is compared, of each round.
+fn figures(figure: Figure, heats: &[&Heat]) -> Result<Vec<f64>> {
+    let figures = heats.iter().map(|heat| match figure {
+        Figure::Throughput => Some(heat.per_second),
+    });
+    figures
+        .collect::<Option<_>>()
+        .or_fault("nothing was measured")
+}
+
+fn side(duel: &Duel, contender: Contender, figures: &[f64]) -> Result<Side> {
+    let title = contender.title();
+    let spread = Spread::of(figures.iter().copied()).or_fault("there was no round")?;
+    Ok(match duel.figure {
+        Figure::Throughput => Side {
+            title: title.to_owned(),
+            value: Value::PerSecond(spread),
+        },
     })
 }

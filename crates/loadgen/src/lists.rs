@@ -11,7 +11,7 @@ use crate::figures::{Latencies, Spread, milliseconds};
 use crate::progress;
 use crate::report::{Line, Side, Target, Value};
 use crate::rows::Row;
-use crate::site::{Crowd, Postgres, Site};
+use crate::site::{Crowd, Database, Postgres, Site};
 
 /// Users, each with a seed.
 const USERS: usize = 1_000_000;
@@ -37,11 +37,11 @@ const PAGES: [(&str, &str, usize); 4] = [
 
 /// Measures the pages.
 pub(crate) async fn run(args: &Args, postgres: &Postgres) -> Result<Vec<Line>> {
-    let site = Site::start(&args.server, postgres, "").await?;
+    let site = Site::start(&args.server, Database::in_cluster(postgres), "").await?;
     progress(format_args!("a million users and seeds: some two minutes"));
-    Crowd::settle(postgres, &site.database, USERS)?;
-    postgres.run(&site.database, SEEDS)?;
-    wait_until_counted(postgres, &site.database).await?;
+    Crowd::settle(&site.database, USERS).await?;
+    site.database.run(SEEDS).await?;
+    wait_until_counted(&site.database).await?;
     let mut lines = Vec::new();
     for (title, path, first) in PAGES {
         lines.push(page(&site, args.rounds, title, path, first).await?);
@@ -49,19 +49,25 @@ pub(crate) async fn run(args: &Args, postgres: &Postgres) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-async fn wait_until_counted(postgres: &Postgres, database: &str) -> Result<()> {
+async fn wait_until_counted(database: &Database<'_>) -> Result<()> {
     let until = Instant::now() + PATIENCE;
     let mut looks = interval(Duration::from_secs(1));
     while Instant::now() < until {
         looks.tick().await;
-        if postgres.run(database, "SELECT count(*) FROM list_changes;")? == "0" {
+        if database.count("SELECT count(*) FROM list_changes;").await? == 0 {
             return Ok(());
         }
     }
     Err(Fault::new("the server does not count what is in its lists"))
 }
 
-async fn page(site: &Site, rounds: usize, title: &str, path: &str, first: usize) -> Result<Line> {
+async fn page(
+    site: &Site<'_>,
+    rounds: usize,
+    title: &str,
+    path: &str,
+    first: usize,
+) -> Result<Line> {
     let last = first + 10;
     let path = format!("{path}?range={first}-{last}");
     let mut all = Latencies::default();

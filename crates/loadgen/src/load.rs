@@ -1,7 +1,8 @@
 //! Load: as fast as answers come, or at a pace of its own.
 
-mod closed;
 mod paced;
+mod pacemaker;
+mod planned;
 
-pub(crate) use closed::{Load, drive};
 pub(crate) use paced::{Pace, Paced, paced};
+pub(crate) use planned::{Load, Tempo, drive};

@@ -10,6 +10,7 @@
 mod arena;
 mod args;
 mod contest;
+mod disk;
 mod fault;
 mod figures;
 mod http;
@@ -27,7 +28,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use args::Args;
-use fault::{OrFault as _, Result};
+use fault::{Fault, OrFault as _, Result};
 use report::Line;
 use rows::Row;
 use site::Postgres;
@@ -52,17 +53,19 @@ fn main() -> ExitCode {
             let failed = lines.iter().any(|line| !line.faults.is_empty());
             ExitCode::from(u8::from(failed))
         }
-        Err(fault) => {
-            eprintln!("{fault}");
-            ExitCode::FAILURE
-        }
+        Err(fault) => failure(&fault),
     }
+}
+
+fn failure(fault: &Fault) -> ExitCode {
+    eprintln!("{fault}");
+    ExitCode::FAILURE
 }
 
 /// On one thread: the cores are for those who are measured.
 fn measure(args: &Args) -> Result<(String, Vec<Line>)> {
     let postgres = Postgres::start()?;
-    let version = postgres.version(&postgres.database())?;
+    let version = postgres.version()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -75,6 +78,7 @@ fn measure(args: &Args) -> Result<(String, Vec<Line>)> {
         if args.rows.contains(&Row::P8) {
             lines.extend(lists::run(args, &postgres).await?);
         }
+        lines.sort_by_key(|line| Row::named(line.row).map(|row| row as usize));
         Ok(lines)
     })?;
     Ok((version, lines))

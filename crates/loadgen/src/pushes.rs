@@ -27,7 +27,7 @@ use crate::load::Paced;
 use crate::machine::allow_open_files;
 use crate::progress;
 use crate::report::Line;
-use crate::site::{Crowd, Memory, Postgres, Session, Site, faults};
+use crate::site::{Crowd, Database, Memory, Postgres, Session, Site, faults};
 
 /// Over how long the users arrive.
 const ARRIVALS: Duration = Duration::from_secs(10);
@@ -58,8 +58,8 @@ pub(crate) async fn run(args: &Args, postgres: &Postgres) -> Result<Vec<Line>> {
     let users = (args.sessions / 2).max(1);
     allow_open_files(users + OTHERS)?;
     let settings = format!("[limits]\nconnections = {}\n", users + OTHERS);
-    let site = Site::start(&args.server, postgres, &settings).await?;
-    let crowd = Crowd::settle(postgres, &site.database, users + 1)?;
+    let site = Site::start(&args.server, Database::in_cluster(postgres), &settings).await?;
+    let crowd = Crowd::settle(&site.database, users + 1).await?;
     let phones = Phones::start();
     let provider = json!({
         "name": "Pushes",
@@ -87,7 +87,7 @@ pub(crate) async fn run(args: &Args, postgres: &Postgres) -> Result<Vec<Line>> {
     lines(&rounds, users)
 }
 
-async fn round(site: &Site, crowd: &Crowd, phones: &Phones) -> Result<Round> {
+async fn round(site: &Site<'_>, crowd: &Crowd, phones: &Phones) -> Result<Round> {
     let address = site.server.address();
     let mut sessions = crowd.sign_in(address).await?;
     // The one who only ever begins.
@@ -161,7 +161,7 @@ async fn arrive(address: SocketAddr, requests: Vec<Request>) -> Result<Vec<Answe
 
 /// What came of a task, and the most memory that the server had meanwhile.
 async fn watch_memory<T>(
-    site: &Site,
+    site: &Site<'_>,
     mut task: tokio::task::JoinHandle<Result<T>>,
 ) -> Result<(T, Memory)> {
     let mut looks = interval(Duration::from_millis(200));

@@ -1,19 +1,27 @@
-//! The rows of the table of targets that are measured here.
+//! The rows of the table of targets.
 //!
-//! A row either compares two contenders that take turns ([`Duel`]), or needs a run of its own. One
-//! more of the first kind is a variant and its [`Duel`], perhaps with a contender more.
+//! A row either compares contenders that take turns ([`Duel`]), or needs a run of its own. One more
+//! of the first kind is a variant and its [`Duel`], perhaps with a contender more.
+
+use std::time::Duration;
+
+use crate::report::Target;
 
 /// A row of `docs/PERFORMANCE.md`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Row {
     /// The finish of a sign-in with a code.
     P1,
+    /// The same on SQLite.
+    P2,
     /// The finish of a sign-in that a RADIUS server judges.
     P4,
     /// Many pushes that are pending at once.
     P5,
     /// Pages of long lists.
     P8,
+    /// The finish of a sign-in at half the pace that is possible.
+    P10,
 }
 
 /// Two contenders, and how the first should fare against the second.
@@ -21,23 +29,64 @@ pub(crate) enum Row {
 pub(crate) struct Duel {
     pub(crate) subject: Contender,
     pub(crate) reference: Contender,
-    /// How many times as many a second.
-    pub(crate) at_least: f64,
+    pub(crate) figure: Figure,
+    pub(crate) target: Target,
 }
 
-/// What does something as often as it can.
+/// What of two contenders is compared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Figure {
+    /// How many there were a second.
+    Throughput,
+}
+
+/// What does something, most of it as often as it can.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Contender {
     /// One conditional update a transaction, by pgbench.
     Update,
     /// Sign-ins that end with a code.
     Totp,
+    /// The same at half that pace.
+    Half,
     /// Sign-ins that end with a word that FreeRADIUS judges.
     Radius,
+    /// One conditional update a commit, by one writer of SQLite.
+    Commit,
+    /// Sign-ins that end with a code, on SQLite.
+    InFile,
 }
 
+const P1: Duel = Duel {
+    subject: Contender::Totp,
+    reference: Contender::Update,
+    figure: Figure::Throughput,
+    target: Target::AtLeast(1.0),
+};
+
+const P2: Duel = Duel {
+    subject: Contender::InFile,
+    reference: Contender::Commit,
+    figure: Figure::Throughput,
+    target: Target::AtLeast(1.5),
+};
+
+const P4: Duel = Duel {
+    subject: Contender::Radius,
+    reference: Contender::Totp,
+    figure: Figure::Throughput,
+    target: Target::AtLeast(0.4),
+};
+
+const P10: Duel = Duel {
+    subject: Contender::Half,
+    reference: Contender::Totp,
+    figure: Figure::Throughput,
+    target: Target::Within(Duration::from_millis(5)),
+};
+
 impl Row {
-    pub(crate) const ALL: [Self; 4] = [Self::P1, Self::P4, Self::P5, Self::P8];
+    pub(crate) const ALL: [Self; 6] = [Self::P1, Self::P2, Self::P4, Self::P5, Self::P8, Self::P10];
 
     /// The row of this name, in upper or lower case.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -48,39 +97,45 @@ impl Row {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::P1 => "P1",
+            Self::P2 => "P2",
             Self::P4 => "P4",
             Self::P5 => "P5",
             Self::P8 => "P8",
+            Self::P10 => "P10",
         }
     }
 
-    /// The two that take turns; none for a row with a run of its own.
-    pub(crate) const fn duel(self) -> Option<Duel> {
+    /// Those who take turns; none for a row with a run of its own.
+    pub(crate) const fn duels(self) -> &'static [Duel] {
         match self {
-            Self::P1 => Some(Duel {
-                subject: Contender::Totp,
-                reference: Contender::Update,
-                at_least: 1.0,
-            }),
-            Self::P4 => Some(Duel {
-                subject: Contender::Radius,
-                reference: Contender::Totp,
-                at_least: 0.4,
-            }),
-            Self::P5 | Self::P8 => None,
+            Self::P1 => &[P1],
+            Self::P2 => &[P2],
+            Self::P4 => &[P4],
+            Self::P10 => &[P10],
+            Self::P5 | Self::P8 => &[],
         }
     }
 }
 
 impl Contender {
     /// All, in the order in which they take turns.
-    pub(crate) const ALL: [Self; 3] = [Self::Update, Self::Totp, Self::Radius];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Update,
+        Self::Totp,
+        Self::Half,
+        Self::Radius,
+        Self::Commit,
+        Self::InFile,
+    ];
 
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Update => "pgbench, one UPDATE",
             Self::Totp => "finish with a code",
+            Self::Half => "finish at half that pace",
             Self::Radius => "finish by RADIUS",
+            Self::Commit => "SQLite, one UPDATE a commit",
+            Self::InFile => "finish with a code on SQLite",
         }
     }
 }

@@ -3,8 +3,9 @@
 use serde_json::json;
 use vestibule_testkit::freeradius::{FreeRadius, PASSWORD, Setup, User, Version};
 
+use super::{Heat, Venue};
 use crate::fault::{OrFault as _, Result};
-use crate::site::{Crowd, Site};
+use crate::load::Tempo;
 
 /// A RADIUS server that knows the crowd, and the provider that asks it.
 pub(super) struct Radius {
@@ -14,12 +15,12 @@ pub(super) struct Radius {
 
 impl Radius {
     /// Starts the older of the versions that are here: the one of the oldest system in use.
-    pub(super) async fn start(site: &Site, crowd: &Crowd) -> Result<Self> {
+    pub(super) async fn start(venue: &Venue<'_>) -> Result<Self> {
         let mut versions = Version::ALL.into_iter();
         let version = versions.find(|version| FreeRadius::available(*version));
         let version = version.or_fault("FreeRADIUS is missing: `cargo xtask setup` installs it")?;
-        let setup = crowd.names().fold(Setup::default(), |setup, name| {
-            setup.with_user(User::new(&name))
+        let setup = venue.crowd.names().fold(Setup::default(), |setup, name| {
+            setup.with_user(User::new(name))
         });
         let server = FreeRadius::start(version, &setup);
         let provider = json!({
@@ -31,22 +32,29 @@ impl Radius {
             "authenticationProtocol": "PAP",
             "mode": "OneFactor",
         });
-        let provider = site.administrator.add_provider(&provider).await?;
+        let provider = venue.site.administrator.add_provider(&provider).await?;
         Ok(Self { server, provider })
     }
 
-    /// The id of the provider.
-    pub(super) fn provider(&self) -> &str {
-        &self.provider
-    }
-
-    /// What lets everybody in.
-    pub(super) fn word() -> &'static str {
-        PASSWORD
+    /// Everybody ends a sign-in with the word that it lets in.
+    pub(super) async fn heat(&self, venue: &Venue<'_>) -> Result<Heat> {
+        let site = &venue.site;
+        site.administrator.require(&self.provider).await?;
+        let sessions = venue.crowd.sign_in(site.server.address()).await?;
+        let requests = sessions.iter().map(|session| session.finish(PASSWORD));
+        let requests = requests.collect::<Result<_>>()?;
+        let before = self.accepted();
+        let mut heat = venue.finish(&sessions, requests, Tempo::Closed).await?;
+        let (asked, count) = (self.accepted() - before, sessions.len());
+        if asked != count {
+            let fault = format!("double or lost: FreeRADIUS let {asked} in, not {count}");
+            heat.faults.push(fault);
+        }
+        Ok(heat)
     }
 
     /// How many it has let in.
-    pub(super) fn accepted(&self) -> usize {
+    fn accepted(&self) -> usize {
         self.server.logged("Login OK")
     }
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::Heat;
 use crate::fault::{Fault, OrFault as _, Result};
 use crate::figures::Latencies;
-use crate::site::Postgres;
+use crate::site::{Postgres, PostgresDatabase};
 
 const TABLE: &str = include_str!("../../pgbench/table.sql");
 const SCRIPT: &str = include_str!("../../pgbench/claim.sql");
@@ -19,29 +19,32 @@ const SECONDS: &str = "4";
 const STEPS: u64 = 1_000_000_000;
 
 /// A database for pgbench, in the cluster of the server and reached as the server reaches its own.
-pub(super) struct Update {
-    database: String,
+pub(super) struct Update<'a> {
+    cluster: &'a Postgres,
+    database: PostgresDatabase<'a>,
     directory: TempDir,
     heats: u64,
 }
 
-impl Update {
-    pub(super) fn prepare(postgres: &Postgres) -> Result<Self> {
-        let database = postgres.database();
-        postgres.run(&database, TABLE)?;
+impl<'a> Update<'a> {
+    pub(super) fn prepare(cluster: &'a Postgres) -> Result<Self> {
+        let database = cluster.database();
+        database.run(TABLE)?;
         let directory = TempDir::new().or_fault("no scratch directory")?;
         let written = fs::write(directory.path().join("claim.sql"), SCRIPT);
         written.or_fault("the script cannot be written")?;
         Ok(Self {
+            cluster,
             database,
             directory,
             heats: 0,
         })
     }
 
-    pub(super) fn heat(&mut self, postgres: &Postgres) -> Result<Heat> {
+    pub(super) fn heat(&mut self) -> Result<Heat> {
         self.heats += 1;
-        let output = postgres
+        let output = self
+            .cluster
             .program("pgbench")
             .args([
                 "--no-vacuum",
@@ -51,7 +54,7 @@ impl Update {
             ])
             .args(["--time", SECONDS, "--file", "claim.sql"])
             .arg(format!("--define=step={}", self.heats * STEPS))
-            .arg(&self.database)
+            .arg(self.database.url())
             .current_dir(self.directory.path())
             .output()
             .or_fault("pgbench cannot be run")?;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval_at};
-use vestibule_wire::InitializeOtp;
 
 use crate::fault::{OrFault as _, Result};
 use crate::http::Request;
@@ -28,12 +27,10 @@ pub(super) struct Watch {
 impl Watch {
     /// Begins to ask for what needs no token, and for what one session needs.
     pub(super) fn start(address: SocketAddr, session: &Session) -> Result<Self> {
-        let path = "/admin/authentication/otp/initialize";
-        let body = InitializeOtp::default();
         let pace = Pace {
             requests: vec![
                 Request::get("/admin/identity-providers/names", None),
-                Request::post(path, Some(&session.partial), &body)?,
+                session.initialize()?,
             ],
             every: EVERY,
         };

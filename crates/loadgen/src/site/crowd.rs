@@ -1,7 +1,6 @@
 //! Many users, each on a device of their own.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
@@ -10,19 +9,20 @@ use vestibule_wire::{
     FinishOtp, Hidden, InitializeOtp, InitializeOtpResponse, LoginResponse, SignIn,
 };
 
-use super::Postgres;
+use super::Database;
+use super::database::Settlers;
 use crate::fault::{Fault, OrFault as _, Result};
 use crate::http::{Answer, Request};
-use crate::load::{Load, drive};
+use crate::load::{Load, Tempo, drive};
 use crate::phone::{Phone, next_step};
 
-/// The password of everybody.
+/// The password of most.
 const PASSWORD: &str = "load";
 /// Its hash: argon2id with 64 KiB. A server verifies with the parameters of the hash, so that signing
-/// in, which is not what is measured, takes microseconds. With less it would use the same blocks of
+/// in, where it is not what is measured, takes microseconds. With less it would use the same blocks of
 /// memory as connections do, which no real hash does.
-const HASH: &str = "$argon2id$v=19$m=64,t=1,p=1$bG9hZC1nZW5lcmF0b3ItLQ$\
-    qoAR9C/Pb1wba0a+roexcnmgPPIWFczkmF+qg4rk/KQ";
+const HASH: &str = "'$argon2id$v=19$m=64,t=1,p=1$bG9hZC1nZW5lcmF0b3ItLQ$\
+    qoAR9C/Pb1wba0a+roexcnmgPPIWFczkmF+qg4rk/KQ'";
 
 /// Connections that prepare.
 const CONNECTIONS: usize = 32;
@@ -31,8 +31,17 @@ const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Users that nobody else uses.
 pub(crate) struct Crowd {
-    size: usize,
-    phones: Vec<Phone>,
+    members: Vec<Member>,
+    password: &'static str,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Member {
+    name: String,
+    /// Once there is one.
+    phone: Option<Phone>,
+    /// The last step of which a code was used.
     last_step: u64,
 }
 
@@ -40,117 +49,154 @@ pub(crate) struct Crowd {
 pub(crate) struct Session {
     pub(crate) user: String,
     pub(crate) partial: String,
+    /// Whose it is: a number in the crowd.
+    member: usize,
 }
 
 impl Crowd {
     /// Writes users into a database. They have no authenticators yet.
-    pub(crate) fn settle(postgres: &Postgres, database: &str, size: usize) -> Result<Self> {
-        let mut statements = String::new();
-        let written = write!(
-            statements,
-            "INSERT INTO users (id, name, name_key, first_name, last_name, notes, tags, disabled,
-                password_hash, failed_login_attempts, roles, created, updated, search, fields)
-             SELECT id, name, name, 'L', 'G', '', '[]', FALSE, '{HASH}', 0, '[]', now, now,
-                name || E'\\n\\n' || id || E'\\ncn=' || name || ',ou=local',
-                jsonb_build_object('id', id::text, 'name', name, 'username', name)
-             FROM (
-                SELECT gen_random_uuid() AS id, 'load-' || lpad(n::text, 6, '0') AS name,
-                    (extract(epoch FROM now()) * 1000000)::bigint AS now
-                FROM generate_series(0, {size} - 1) AS n
-             ) AS made;
-             VACUUM ANALYZE;"
-        );
-        written.or_fault("a statement cannot be written")?;
-        postgres.run(database, &statements)?;
-        Ok(Self {
+    pub(crate) async fn settle(database: &Database<'_>, size: usize) -> Result<Self> {
+        let settlers = Settlers {
+            prefix: "load",
             size,
-            phones: Vec::new(),
+            hash: HASH,
+        };
+        Self::add(database, settlers, PASSWORD).await
+    }
+
+    async fn add(
+        database: &Database<'_>,
+        settlers: Settlers,
+        password: &'static str,
+    ) -> Result<Self> {
+        database.add(&settlers).await?;
+        let Settlers { prefix, size, .. } = settlers;
+        let members = (0..size).map(|n| Member {
+            name: format!("{prefix}-{n:06}"),
+            phone: None,
             last_step: 0,
+        });
+        Ok(Self {
+            members: members.collect(),
+            password,
         })
     }
 
     /// Everybody's names.
-    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
-        (0..self.size).map(name)
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|member| member.name.as_str())
     }
 
     /// Signs everybody in with their passwords.
     pub(crate) async fn sign_in(&self, address: SocketAddr) -> Result<Vec<Session>> {
-        sign_in(address, 0..self.size).await
+        self.sign_in_some(address, 0..self.members.len()).await
     }
 
-    /// Signs the first ones in, at most so many.
+    /// Signs those in who have these numbers, as far as they are there.
     pub(crate) async fn sign_in_some(
         &self,
         address: SocketAddr,
-        most: usize,
+        which: Range<usize>,
     ) -> Result<Vec<Session>> {
-        sign_in(address, 0..self.size.min(most)).await
+        let which = which.start..which.end.min(self.members.len());
+        let load = prepare(address, self.passwords(which.clone())?).await?;
+        let responses = load.all(Answer::read::<LoginResponse>)?;
+        let sessions = which.zip(responses).map(|(member, response)| {
+            if !response.user.need_two_factor_auth {
+                return Err(Fault::new("no second factor is due"));
+            }
+            Ok(Session {
+                user: response.user.name,
+                partial: response.token.expose().to_owned(),
+                member,
+            })
+        });
+        sessions.collect()
+    }
+
+    /// The requests with which they sign in.
+    pub(crate) fn passwords(&self, which: Range<usize>) -> Result<Vec<Request>> {
+        self.credentials(which, self.password)
+    }
+
+    fn credentials(&self, which: Range<usize>, password: &str) -> Result<Vec<Request>> {
+        let request = |(n, member): (usize, &Member)| {
+            let credentials = SignIn {
+                provider_name: Some("local".to_owned()),
+                device_id: Some(format!("00000000-0000-4000-8000-{n:012x}")),
+                username: Some(member.name.clone()),
+                password: Some(Hidden::new(password)),
+            };
+            Request::post("/admin/authentication", None, &credentials)
+        };
+        let members = self.members.iter().enumerate();
+        let which = members.skip(which.start).take(which.len());
+        which.map(request).collect()
     }
 
     /// Gives everybody an authenticator.
     pub(crate) async fn enrol(&mut self, address: SocketAddr) -> Result<()> {
         let sessions = self.sign_in(address).await?;
-        let body = InitializeOtp::default();
-        let path = "/admin/authentication/otp/initialize";
-        let requests = sessions.iter();
-        let requests = requests.map(|session| Request::post(path, Some(&session.partial), &body));
+        let requests = sessions.iter().map(Session::initialize);
         let shown = prepare(address, requests.collect::<Result<_>>()?).await?;
-        self.phones = shown.all(|answer| match answer.read()? {
+        let phones = shown.all(|answer| match answer.read()? {
             InitializeOtpResponse::Secret { secret, .. } => Phone::from_base32(secret.expose()),
             InitializeOtpResponse::AlreadySeeded { .. }
             | InitializeOtpResponse::Challenge { .. }
             | InitializeOtpResponse::Push { .. } => Err(Fault::new("a user is shown no seed")),
         })?;
+        for (member, phone) in self.members.iter_mut().zip(phones) {
+            member.phone = Some(phone);
+        }
         let requests = self.codes(&sessions).await?;
         let finished = prepare(address, requests).await?;
         finished.all(Answer::read::<LoginResponse>)?;
         Ok(())
     }
 
-    /// The finishes of these sessions, the first ones of everybody, with the codes of the next
-    /// step.
+    /// The finishes of these sessions with codes of the next step that none of their users has used,
+    /// one of each user.
     pub(crate) async fn codes(&mut self, sessions: &[Session]) -> Result<Vec<Request>> {
-        self.last_step = next_step(self.last_step).await?;
+        let theirs = sessions.iter().map(|session| self.member(session));
+        let last_steps = theirs.map(|member| member.map(|member| member.last_step));
+        let last_step = last_steps.collect::<Result<Vec<_>>>()?.into_iter().max();
+        let step = next_step(last_step.unwrap_or_default()).await?;
+        for session in sessions {
+            if let Some(member) = self.members.get_mut(session.member) {
+                member.last_step = step;
+            }
+        }
         self.spent_codes(sessions)
     }
 
-    /// The same with codes that were used.
+    /// The same with the codes that were used last.
     pub(crate) fn spent_codes(&self, sessions: &[Session]) -> Result<Vec<Request>> {
-        let each = sessions.iter().zip(&self.phones);
-        each.map(|(session, phone)| session.finish(&phone.code(self.last_step)))
-            .collect()
+        let finish = |session: &Session| {
+            let member = self.member(session)?;
+            let phone = member.phone.as_ref();
+            let phone = phone.or_fault("a user has no authenticator")?;
+            session.finish(&phone.code(member.last_step))
+        };
+        sessions.iter().map(finish).collect()
+    }
+
+    fn member(&self, session: &Session) -> Result<&Member> {
+        let member = self.members.get(session.member);
+        member.or_fault("a session is nobody's")
     }
 }
 
-async fn sign_in(address: SocketAddr, which: Range<usize>) -> Result<Vec<Session>> {
-    let requests = which.map(|n| {
-        let credentials = SignIn {
-            provider_name: Some("local".to_owned()),
-            device_id: Some(format!("00000000-0000-4000-8000-{n:012x}")),
-            username: Some(name(n)),
-            password: Some(Hidden::new(PASSWORD)),
-        };
-        Request::post("/admin/authentication", None, &credentials)
-    });
-    let load = prepare(address, requests.collect::<Result<_>>()?).await?;
-    load.all(|answer| {
-        let response: LoginResponse = answer.read()?;
-        if !response.user.need_two_factor_auth {
-            return Err(Fault::new("no second factor is due"));
-        }
-        Ok(Session {
-            user: response.user.name,
-            partial: response.token.expose().to_owned(),
-        })
-    })
-}
-
 async fn prepare(address: SocketAddr, requests: Vec<Request>) -> Result<Load> {
-    drive(address, CONNECTIONS, requests, PATIENCE).await
+    drive(address, CONNECTIONS, requests, Tempo::Closed, PATIENCE).await
 }
 
 impl Session {
+    /// The start of the second factor.
+    pub(crate) fn initialize(&self) -> Result<Request> {
+        let path = "/admin/authentication/otp/initialize";
+        Request::post(path, Some(&self.partial), &InitializeOtp::default())
+    }
+
     /// The end of the second factor, with this answer.
     pub(crate) fn finish(&self, otp: &str) -> Result<Request> {
         let body = FinishOtp {
@@ -189,8 +235,4 @@ pub(crate) fn faults(sessions: &[Session], answers: &[Option<Answer>]) -> Vec<St
         }
     }
     faults
-}
-
-fn name(n: usize) -> String {
-    format!("load-{n:06}")
 }

@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use vestibule_testkit::postgres::Cluster;
 
+use super::database::Settlers;
+use crate::disk::is_on_disk;
 use crate::fault::{Fault, OrFault as _, Result};
 
 /// What differs from clusters of tests, which lose everything in a crash of the machine: the
@@ -20,27 +22,40 @@ const DURABLE: &str = "
 /// A cluster that keeps what it says it has kept.
 pub(crate) struct Postgres(Cluster);
 
+/// A database of such a cluster.
+pub(crate) struct PostgresDatabase<'a> {
+    cluster: &'a Postgres,
+    url: String,
+}
+
 impl Postgres {
     pub(crate) fn start() -> Result<Self> {
         let postgres = Self(Cluster::start());
+        if !is_on_disk(postgres.0.socket_directory()) {
+            let fault = "Postgres would write into memory: set TMPDIR to a directory on a disk";
+            return Err(Fault::new(fault));
+        }
         let database = postgres.database();
-        postgres.run(&database, DURABLE)?;
+        database.run(DURABLE)?;
         postgres.0.stop();
         postgres.0.start_again();
-        match postgres.run(&database, "SHOW fsync;")?.as_str() {
+        match database.run("SHOW fsync;")?.as_str() {
             "on" => Ok(postgres),
             other => Err(Fault::new(format!("Postgres runs with fsync = {other}"))),
         }
     }
 
-    /// The URL of a new database, over TCP.
-    pub(crate) fn database(&self) -> String {
-        self.0.fresh_database().url().to_owned()
+    /// A new database, reached over TCP.
+    pub(crate) fn database(&self) -> PostgresDatabase<'_> {
+        PostgresDatabase {
+            cluster: self,
+            url: self.0.fresh_database().url().to_owned(),
+        }
     }
 
     /// Which Postgres it is.
-    pub(crate) fn version(&self, database: &str) -> Result<String> {
-        let version = self.run(database, "SHOW server_version;")?;
+    pub(crate) fn version(&self) -> Result<String> {
+        let version = self.database().run("SHOW server_version;")?;
         Ok(format!("Postgres {version}"))
     }
 
@@ -48,12 +63,24 @@ impl Postgres {
     pub(crate) fn program(&self, name: &str) -> Command {
         Command::new(self.0.binaries().join(name))
     }
+}
+
+impl PostgresDatabase<'_> {
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What a query counts.
+    pub(crate) fn count(&self, query: &str) -> Result<usize> {
+        self.run(query)?.parse().or_fault("a count")
+    }
 
     /// Runs statements, each a transaction; what they give.
-    pub(crate) fn run(&self, database: &str, statements: &str) -> Result<String> {
+    pub(crate) fn run(&self, statements: &str) -> Result<String> {
         let mut psql = self
+            .cluster
             .program("psql")
-            .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-f", "-", database])
+            .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-f", "-", &self.url])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -69,5 +96,23 @@ impl Postgres {
             return Err(Fault::new(format!("psql: {error}")));
         }
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    pub(super) fn add(&self, settlers: &Settlers) -> Result<()> {
+        let Settlers { prefix, size, hash } = settlers;
+        let added = self.run(&format!(
+            "INSERT INTO users (id, name, name_key, first_name, last_name, notes, tags, disabled,
+                password_hash, failed_login_attempts, roles, created, updated, search, fields)
+             SELECT id, name, name, 'L', 'G', '', '[]', FALSE, {hash}, 0, '[]', now, now,
+                name || E'\\n\\n' || id || E'\\ncn=' || name || ',ou=local',
+                jsonb_build_object('id', id::text, 'name', name, 'username', name)
+             FROM (
+                SELECT gen_random_uuid() AS id, '{prefix}-' || lpad(n::text, 6, '0') AS name,
+                    (extract(epoch FROM now()) * 1000000)::bigint AS now
+                FROM generate_series(0, {size} - 1) AS n
+             ) AS made;
+             VACUUM ANALYZE;"
+        ));
+        added.map(drop)
     }
 }

@@ -1,4 +1,4 @@
-//! Load as fast as answers come: each connection sends its next request when the last is answered.
+//! Load that is known in advance: each request is sent once, over a number of connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,9 +8,20 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
+use super::pacemaker::Pacemaker;
 use crate::fault::{Fault, OrFault as _, Result};
 use crate::figures::{Latencies, per_second};
 use crate::http::{Answer, Connection, Request};
+
+/// When requests are sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tempo {
+    /// As fast as answers come: each connection sends its next request when the last is answered.
+    Closed,
+    /// One after each such time, whatever became of those before. Latencies are counted from when a
+    /// request was due, also when no connection was free then, or this program was late.
+    Every(Duration),
+}
 
 /// What came of many requests.
 #[derive(Debug)]
@@ -41,6 +52,7 @@ pub(crate) async fn drive(
     address: SocketAddr,
     connections: usize,
     requests: Vec<Request>,
+    tempo: Tempo,
     within: Duration,
 ) -> Result<Load> {
     let mut open = Vec::with_capacity(connections);
@@ -48,19 +60,24 @@ pub(crate) async fn drive(
         let connection = Connection::open(address).await;
         open.push(connection.or_fault("the server cannot be reached")?);
     }
-    let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
+    let count = requests.len();
+    let pacemaker = match tempo {
+        Tempo::Closed => None,
+        Tempo::Every(every) => Some(Pacemaker::start(every, count)?),
+    };
     let start = Instant::now();
+    let plan = Arc::new(Plan {
+        requests,
+        next: AtomicUsize::new(0),
+        pacemaker,
+        deadline: start + within,
+    });
     let mut tasks = JoinSet::new();
     for connection in open {
-        tasks.spawn(work(
-            connection,
-            Arc::clone(&requests),
-            Arc::clone(&next),
-            start + within,
-        ));
+        tasks.spawn(work(connection, Arc::clone(&plan)));
     }
     let mut load = Load {
-        answers: vec![None; requests.len()],
+        answers: vec![None; count],
         latencies: Latencies::default(),
         elapsed: Duration::ZERO,
     };
@@ -78,28 +95,39 @@ pub(crate) async fn drive(
     Ok(load)
 }
 
-/// Sends what is next until nothing is left, the time is over, or the connection breaks.
-async fn work(
-    mut connection: Connection,
-    requests: Arc<Vec<Request>>,
-    next: Arc<AtomicUsize>,
+/// What all connections do together.
+struct Plan {
+    requests: Vec<Request>,
+    next: AtomicUsize,
+    pacemaker: Option<Pacemaker>,
     deadline: Instant,
-) -> Vec<(usize, Answer, Duration)> {
+}
+
+impl Plan {
+    /// The next request, when it is due, and when that is.
+    async fn next(&self) -> Option<(usize, &Request, Instant)> {
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        let request = self.requests.get(index)?;
+        let due = match &self.pacemaker {
+            Some(pacemaker) => pacemaker.turn(index).await.ok()?,
+            None => Instant::now(),
+        };
+        Some((index, request, due))
+    }
+}
+
+/// Sends what is next until nothing is left, the time is over, or the connection breaks.
+async fn work(mut connection: Connection, plan: Arc<Plan>) -> Vec<(usize, Answer, Duration)> {
     let mut done = Vec::new();
     let sending = async {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(request) = requests.get(index) else {
-                return;
-            };
-            let start = Instant::now();
+        while let Some((index, request, due)) = plan.next().await {
             let Ok(answer) = connection.ask(request).await else {
                 return;
             };
-            done.push((index, answer, start.elapsed()));
+            done.push((index, answer, due.elapsed()));
         }
     };
     // Those that are left then have no answer.
-    let _ = timeout_at(deadline, sending).await;
+    let _ = timeout_at(plan.deadline, sending).await;
     done
 }

@@ -1,0 +1,76 @@
+//! The database below a site, whichever it is: what is written into it in advance, and what is
+//! counted in it afterwards.
+
+use super::postgres::{Postgres, PostgresDatabase};
+use super::sqlite::SqliteDatabase;
+use crate::fault::Result;
+
+/// A database that one server uses, and this program beside it.
+pub(crate) enum Database<'a> {
+    Postgres(PostgresDatabase<'a>),
+    Sqlite(SqliteDatabase),
+}
+
+/// Users that are to be written into a database, who have no authenticators.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settlers {
+    /// What their names begin with; a number of six digits follows.
+    pub(super) prefix: &'static str,
+    pub(super) size: usize,
+    /// An expression for the hash of their password, the same in all kinds of SQL.
+    pub(super) hash: &'static str,
+}
+
+impl<'a> Database<'a> {
+    /// A new one in a cluster.
+    pub(crate) fn in_cluster(postgres: &'a Postgres) -> Self {
+        Self::Postgres(postgres.database())
+    }
+
+    /// A new file, on a disk.
+    pub(crate) fn in_file() -> Result<Self> {
+        Ok(Self::Sqlite(SqliteDatabase::new()?))
+    }
+
+    /// What a server is told of it.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Postgres(database) => database.url().to_owned(),
+            Self::Sqlite(database) => database.url(),
+        }
+    }
+
+    /// What a query counts.
+    pub(crate) async fn count(&self, query: &str) -> Result<usize> {
+        match self {
+            Self::Postgres(database) => database.count(query),
+            Self::Sqlite(database) => database.count(query).await,
+        }
+    }
+
+    /// Runs statements that both understand, each a transaction.
+    pub(crate) async fn run(&self, statements: &str) -> Result<()> {
+        match self {
+            Self::Postgres(database) => database.run(statements).map(drop),
+            Self::Sqlite(database) => database.run(statements).await,
+        }
+    }
+
+    /// Writes users.
+    pub(super) async fn add(&self, settlers: &Settlers) -> Result<()> {
+        match self {
+            Self::Postgres(database) => database.add(settlers),
+            Self::Sqlite(database) => database.add(settlers).await,
+        }
+    }
+
+    /// Lets what was prepared be found as it would be after a while, and not be written down during
+    /// what is measured.
+    pub(crate) async fn tidy(&self) -> Result<()> {
+        match self {
+            Self::Postgres(database) => database.run("VACUUM ANALYZE; CHECKPOINT;").map(drop),
+            // The log keeps its length, which no commit has to give it again then.
+            Self::Sqlite(database) => database.run("PRAGMA wal_checkpoint(RESTART);").await,
+        }
+    }
+}
