@@ -2,13 +2,17 @@
 //! the contenders needs.
 
 mod commit;
+mod echo;
+mod initialize;
 mod radius;
 mod update;
 mod venue;
 
+pub(crate) use echo::{ARGUMENT as ECHO, serve as serve_echo};
 pub(crate) use venue::Venue;
 
 use commit::Commit;
+use echo::Echo;
 use radius::Radius;
 use update::Update;
 
@@ -19,9 +23,14 @@ use crate::rows::Contender;
 use crate::site::{Database, Postgres};
 
 /// Those whose server is over Postgres.
-const ON_POSTGRES: [Contender; 3] = [Contender::Totp, Contender::Half, Contender::Radius];
+const ON_POSTGRES: [Contender; 4] = [
+    Contender::Totp,
+    Contender::Half,
+    Contender::Initialize,
+    Contender::Radius,
+];
 /// Those of them whose users have authenticators.
-const WITH_CODES: [Contender; 2] = [Contender::Totp, Contender::Half];
+const WITH_CODES: [Contender; 3] = [Contender::Totp, Contender::Half, Contender::Initialize];
 const MISSING: &str = "a contender was not prepared";
 
 /// What one contender did in one round.
@@ -34,9 +43,11 @@ pub(crate) struct Heat {
 
 /// All that takes part.
 pub(crate) struct Arena<'a> {
+    sessions: usize,
     /// Over Postgres.
     venue: Option<Venue<'a>>,
     update: Option<Update<'a>>,
+    echo: Option<Echo>,
     radius: Option<Radius>,
     /// What the last heat with codes has reached.
     maximum: Option<f64>,
@@ -54,8 +65,10 @@ impl<'a> Arena<'a> {
     ) -> Result<Self> {
         let any = |these: &[Contender]| these.iter().any(|one| contenders.contains(one));
         let mut arena = Self {
+            sessions: args.sessions,
             venue: None,
             update: None,
+            echo: None,
             radius: None,
             maximum: None,
             in_file: None,
@@ -75,6 +88,9 @@ impl<'a> Arena<'a> {
         }
         if any(&[Contender::Update]) {
             arena.update = Some(Update::prepare(postgres)?);
+        }
+        if any(&[Contender::Echo]) {
+            arena.echo = Some(Echo::start()?);
         }
         if any(&[Contender::InFile]) {
             let database = Database::in_file()?;
@@ -105,6 +121,11 @@ impl<'a> Arena<'a> {
                 let maximum = self.maximum.or_fault(MISSING)?;
                 venue?.at_a_fraction(maximum, 0.5).await
             }
+            Contender::Echo => {
+                let echo = self.echo.as_ref().or_fault(MISSING)?;
+                echo.heat(self.sessions * echo::TIMES).await
+            }
+            Contender::Initialize => venue?.initialize().await,
             Contender::Radius => {
                 let radius = self.radius.as_ref().or_fault(MISSING)?;
                 radius.heat(venue?).await

@@ -37,6 +37,12 @@ use site::Postgres;
 const EX_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
+    if env::args().skip(1).eq([arena::ECHO.to_owned()]) {
+        return match arena::serve_echo() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(fault) => failure(&fault),
+        };
+    }
     let Some(args) = Args::read(env::args().skip(1)) else {
         eprintln!("{}", args::USAGE);
         return ExitCode::from(EX_USAGE);

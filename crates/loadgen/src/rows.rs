@@ -14,6 +14,8 @@ pub(crate) enum Row {
     P1,
     /// The same on SQLite.
     P2,
+    /// The start of a second factor, which only reads.
+    P3,
     /// The finish of a sign-in that a RADIUS server judges.
     P4,
     /// Many pushes that are pending at once.
@@ -49,6 +51,10 @@ pub(crate) enum Contender {
     Totp,
     /// The same at half that pace.
     Half,
+    /// A bare server that answers with what it was sent.
+    Echo,
+    /// Second factors that begin.
+    Initialize,
     /// Sign-ins that end with a word that FreeRADIUS judges.
     Radius,
     /// One conditional update a commit, by one writer of SQLite.
@@ -71,6 +77,13 @@ const P2: Duel = Duel {
     target: Target::AtLeast(1.5),
 };
 
+const P3: Duel = Duel {
+    subject: Contender::Initialize,
+    reference: Contender::Echo,
+    figure: Figure::Throughput,
+    target: Target::AtLeast(0.4),
+};
+
 const P4: Duel = Duel {
     subject: Contender::Radius,
     reference: Contender::Totp,
@@ -86,7 +99,15 @@ const P10: Duel = Duel {
 };
 
 impl Row {
-    pub(crate) const ALL: [Self; 6] = [Self::P1, Self::P2, Self::P4, Self::P5, Self::P8, Self::P10];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::P1,
+        Self::P2,
+        Self::P3,
+        Self::P4,
+        Self::P5,
+        Self::P8,
+        Self::P10,
+    ];
 
     /// The row of this name, in upper or lower case.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -98,6 +119,7 @@ impl Row {
         match self {
             Self::P1 => "P1",
             Self::P2 => "P2",
+            Self::P3 => "P3",
             Self::P4 => "P4",
             Self::P5 => "P5",
             Self::P8 => "P8",
@@ -110,6 +132,7 @@ impl Row {
         match self {
             Self::P1 => &[P1],
             Self::P2 => &[P2],
+            Self::P3 => &[P3],
             Self::P4 => &[P4],
             Self::P10 => &[P10],
             Self::P5 | Self::P8 => &[],
@@ -119,10 +142,12 @@ impl Row {
 
 impl Contender {
     /// All, in the order in which they take turns.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Update,
         Self::Totp,
         Self::Half,
+        Self::Echo,
+        Self::Initialize,
         Self::Radius,
         Self::Commit,
         Self::InFile,
@@ -133,6 +158,8 @@ impl Contender {
             Self::Update => "pgbench, one UPDATE",
             Self::Totp => "finish with a code",
             Self::Half => "finish at half that pace",
+            Self::Echo => "axum, echo of JSON",
+            Self::Initialize => "initialize of a seeded user",
             Self::Radius => "finish by RADIUS",
             Self::Commit => "SQLite, one UPDATE a commit",
             Self::InFile => "finish with a code on SQLite",

@@ -45,6 +45,13 @@ impl Load {
             .map(|answer| read(answer.as_ref().or_fault("an answer is missing")?))
             .collect()
     }
+
+    /// What is wrong with the answers, by a judge of each.
+    pub(crate) fn faults(&self, judge: impl Fn(Option<&Answer>) -> Result<()>) -> Vec<String> {
+        let judged = self.answers.iter().map(|answer| judge(answer.as_ref()));
+        let faults = judged.filter_map(Result::err);
+        faults.map(|fault| fault.to_string()).collect()
+    }
 }
 
 /// Sends each request once, over so many connections, within a time.
