@@ -11,6 +11,7 @@ mod arena;
 mod args;
 mod contest;
 mod disk;
+mod enrolment;
 mod fault;
 mod figures;
 mod http;
@@ -80,6 +81,9 @@ fn measure(args: &Args) -> Result<(String, Vec<Line>)> {
         let mut lines = contest::run(args, &postgres).await?;
         if args.rows.contains(&Row::P5) {
             lines.extend(pushes::run(args, &postgres).await?);
+        }
+        if args.rows.contains(&Row::P7) {
+            lines.push(enrolment::run(args, &postgres).await?);
         }
         if args.rows.contains(&Row::P8) {
             lines.extend(lists::run(args, &postgres).await?);

@@ -52,6 +52,8 @@ pub(crate) enum Target {
     AtMost(f64),
     /// The memory of the subject is at most this.
     Octets(u64),
+    /// The subject takes at most so many milliseconds, by its median.
+    Milliseconds(f64),
     /// All but one in a hundred take at most this.
     Within(Duration),
     /// Nothing failed.
@@ -66,9 +68,10 @@ impl Line {
             (Target::AtLeast(least), _) => ratio.is_some_and(|ratio| ratio >= least),
             (Target::AtMost(most), _) => ratio.is_some_and(|ratio| ratio <= most),
             (Target::Octets(most), Value::Octets(octets)) => octets <= most,
+            (Target::Milliseconds(most), Value::Milliseconds(spread)) => spread.median <= most,
             (Target::Within(most), _) => self.p99.is_some_and(|p99| p99 <= most),
             (Target::All, Value::Of(some, all)) => some == all,
-            (Target::Octets(_) | Target::All, _) => false,
+            (Target::Octets(_) | Target::Milliseconds(_) | Target::All, _) => false,
         };
         is_good && self.faults.is_empty()
     }
@@ -143,6 +146,7 @@ impl Target {
             Self::AtLeast(ratio) => format!("≥ {ratio}"),
             Self::AtMost(ratio) => format!("≤ {ratio}"),
             Self::Octets(octets) => format!("≤ {}", mebibytes(octets)),
+            Self::Milliseconds(most) => format!("≤ {most} ms"),
             Self::Within(most) => format!("≤ {}", for_people(most)),
             Self::All => "all".to_owned(),
         }

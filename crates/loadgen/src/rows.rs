@@ -20,6 +20,8 @@ pub(crate) enum Row {
     P4,
     /// Many pushes that are pending at once.
     P5,
+    /// Enrolments.
+    P7,
     /// Pages of long lists.
     P8,
     /// The finish of a sign-in at half the pace that is possible.
@@ -99,12 +101,13 @@ const P10: Duel = Duel {
 };
 
 impl Row {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::P1,
         Self::P2,
         Self::P3,
         Self::P4,
         Self::P5,
+        Self::P7,
         Self::P8,
         Self::P10,
     ];
@@ -122,6 +125,7 @@ impl Row {
             Self::P3 => "P3",
             Self::P4 => "P4",
             Self::P5 => "P5",
+            Self::P7 => "P7",
             Self::P8 => "P8",
             Self::P10 => "P10",
         }
@@ -135,7 +139,7 @@ impl Row {
             Self::P3 => &[P3],
             Self::P4 => &[P4],
             Self::P10 => &[P10],
-            Self::P5 | Self::P8 => &[],
+            Self::P5 | Self::P7 | Self::P8 => &[],
         }
     }
 }

@@ -6,7 +6,9 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use rustix::param::clock_ticks_per_second;
 use tempfile::TempDir;
 
 use crate::fault::{Fault, OrFault as _, Result};
@@ -96,6 +98,15 @@ impl Server {
         self.octets("status", "VmRSS:")
     }
 
+    /// What it has computed so far, on all cores and with what the system did for it.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        let path = format!("/proc/{}/stat", self.process.id());
+        let text = fs::read_to_string(path).or_fault("the server has ended")?;
+        let ticks = ticks(&text).or_fault("the server's time is not told")?;
+        let nanoseconds = 1_000_000_000 / clock_ticks_per_second().max(1);
+        Ok(Duration::from_nanos(ticks.saturating_mul(nanoseconds)))
+    }
+
     fn octets(&self, file: &str, name: &str) -> Result<u64> {
         let path = format!("/proc/{}/{file}", self.process.id());
         let text = fs::read_to_string(path).or_fault("the server has ended")?;
@@ -118,9 +129,24 @@ fn octets(text: &str, name: &str) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
+/// The time of a process and of the system for it, the fields 14 and 15 of proc(5)'s `stat`. The
+/// second one is a name in parentheses, which may hold anything.
+fn ticks(text: &str) -> Option<u64> {
+    let (_, fields) = text.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11).map(str::parse::<u64>);
+    Some(times.next()?.ok()? + times.next()?.ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_is_read() {
+        let text = "7 (a) b) S 1 7 7 0 -1 4194304 100 0 0 0 123 45 6 7 20 0 4 0 99 1 2";
+        assert_eq!(ticks(text), Some(168));
+        assert_eq!(ticks("7 (a) S 1"), None);
+    }
 
     #[test]
     fn memory_is_read() {
