@@ -3,6 +3,7 @@
 
 mod commit;
 mod echo;
+mod hashing;
 mod initialize;
 mod radius;
 mod update;
@@ -13,6 +14,7 @@ pub(crate) use venue::Venue;
 
 use commit::Commit;
 use echo::Echo;
+use hashing::{Costly, halves};
 use radius::Radius;
 use update::Update;
 
@@ -23,14 +25,23 @@ use crate::rows::Contender;
 use crate::site::{Database, Postgres};
 
 /// Those whose server is over Postgres.
-const ON_POSTGRES: [Contender; 4] = [
+const ON_POSTGRES: [Contender; 7] = [
     Contender::Totp,
     Contender::Half,
     Contender::Initialize,
+    Contender::Passwords,
+    Contender::Calm,
+    Contender::Beside,
     Contender::Radius,
 ];
 /// Those of them whose users have authenticators.
-const WITH_CODES: [Contender; 3] = [Contender::Totp, Contender::Half, Contender::Initialize];
+const WITH_CODES: [Contender; 5] = [
+    Contender::Totp,
+    Contender::Half,
+    Contender::Initialize,
+    Contender::Calm,
+    Contender::Beside,
+];
 const MISSING: &str = "a contender was not prepared";
 
 /// What one contender did in one round.
@@ -49,6 +60,7 @@ pub(crate) struct Arena<'a> {
     update: Option<Update<'a>>,
     echo: Option<Echo>,
     radius: Option<Radius>,
+    costly: Option<Costly>,
     /// What the last heat with codes has reached.
     maximum: Option<f64>,
     /// Over SQLite.
@@ -70,6 +82,7 @@ impl<'a> Arena<'a> {
             update: None,
             echo: None,
             radius: None,
+            costly: None,
             maximum: None,
             in_file: None,
             commit: None,
@@ -82,6 +95,9 @@ impl<'a> Arena<'a> {
             }
             if any(&[Contender::Radius]) {
                 arena.radius = Some(Radius::start(&venue).await?);
+            }
+            if any(&[Contender::Passwords, Contender::Beside]) {
+                arena.costly = Some(Costly::settle(&venue.site.database).await?);
             }
             venue.site.database.tidy().await?;
             arena.venue = Some(venue);
@@ -110,6 +126,7 @@ impl<'a> Arena<'a> {
     /// Lets one of them run.
     pub(crate) async fn heat(&mut self, contender: Contender) -> Result<Heat> {
         let venue = self.venue.as_mut().or_fault(MISSING);
+        let (alone, beside) = halves(self.sessions);
         match contender {
             Contender::Update => self.update.as_mut().or_fault(MISSING)?.heat(),
             Contender::Totp => {
@@ -126,6 +143,16 @@ impl<'a> Arena<'a> {
                 echo.heat(self.sessions * echo::TIMES).await
             }
             Contender::Initialize => venue?.initialize().await,
+            Contender::Argon2 => hashing::heat(),
+            Contender::Passwords => {
+                let costly = self.costly.as_ref().or_fault(MISSING)?;
+                costly.heat(venue?.site.server.address()).await
+            }
+            Contender::Calm => venue?.calm(alone).await,
+            Contender::Beside => {
+                let costly = self.costly.as_ref().or_fault(MISSING)?;
+                costly.beside(venue?, beside).await
+            }
             Contender::Radius => {
                 let radius = self.radius.as_ref().or_fault(MISSING)?;
                 radius.heat(venue?).await

@@ -3,7 +3,7 @@
 use crate::arena::{Arena, Heat};
 use crate::args::Args;
 use crate::fault::{OrFault as _, Result};
-use crate::figures::{Latencies, Spread};
+use crate::figures::{Latencies, Spread, milliseconds};
 use crate::progress;
 use crate::report::{Line, Side, Value};
 use crate::rows::{Contender, Duel, Figure, Row};
@@ -80,6 +80,7 @@ fn heats(rounds: &[Round], contender: Contender) -> Vec<&Heat> {
 fn figures(figure: Figure, heats: &[&Heat]) -> Result<Vec<f64>> {
     let figures = heats.iter().map(|heat| match figure {
         Figure::Throughput => Some(heat.per_second),
+        Figure::P99 => heat.latencies.percentile(99).map(milliseconds),
     });
     figures
         .collect::<Option<_>>()
@@ -93,6 +94,10 @@ fn side(duel: &Duel, contender: Contender, figures: &[f64]) -> Result<Side> {
         Figure::Throughput => Side {
             title: title.to_owned(),
             value: Value::PerSecond(spread),
+        },
+        Figure::P99 => Side {
+            title: format!("p99 of {title}"),
+            value: Value::Milliseconds(spread),
         },
     })
 }

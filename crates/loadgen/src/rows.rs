@@ -20,6 +20,8 @@ pub(crate) enum Row {
     P4,
     /// Many pushes that are pending at once.
     P5,
+    /// Sign-ins with a password, and what others notice of them.
+    P6,
     /// Enrolments.
     P7,
     /// Pages of long lists.
@@ -42,6 +44,8 @@ pub(crate) struct Duel {
 pub(crate) enum Figure {
     /// How many there were a second.
     Throughput,
+    /// What all but one in a hundred took at most.
+    P99,
 }
 
 /// What does something, most of it as often as it can.
@@ -57,6 +61,14 @@ pub(crate) enum Contender {
     Echo,
     /// Second factors that begin.
     Initialize,
+    /// Argon2id on all cores.
+    Argon2,
+    /// Sign-ins with a password that is hashed for real.
+    Passwords,
+    /// Sign-ins that end with a code, few, while nothing else happens.
+    Calm,
+    /// The same while passwords are hashed.
+    Beside,
     /// Sign-ins that end with a word that FreeRADIUS judges.
     Radius,
     /// One conditional update a commit, by one writer of SQLite.
@@ -93,6 +105,20 @@ const P4: Duel = Duel {
     target: Target::AtLeast(0.4),
 };
 
+const P6: Duel = Duel {
+    subject: Contender::Passwords,
+    reference: Contender::Argon2,
+    figure: Figure::Throughput,
+    target: Target::AtLeast(0.9),
+};
+
+const P6_OTHERS: Duel = Duel {
+    subject: Contender::Beside,
+    reference: Contender::Calm,
+    figure: Figure::P99,
+    target: Target::AtMost(3.0),
+};
+
 const P10: Duel = Duel {
     subject: Contender::Half,
     reference: Contender::Totp,
@@ -101,12 +127,13 @@ const P10: Duel = Duel {
 };
 
 impl Row {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::P1,
         Self::P2,
         Self::P3,
         Self::P4,
         Self::P5,
+        Self::P6,
         Self::P7,
         Self::P8,
         Self::P10,
@@ -125,6 +152,7 @@ impl Row {
             Self::P3 => "P3",
             Self::P4 => "P4",
             Self::P5 => "P5",
+            Self::P6 => "P6",
             Self::P7 => "P7",
             Self::P8 => "P8",
             Self::P10 => "P10",
@@ -138,6 +166,7 @@ impl Row {
             Self::P2 => &[P2],
             Self::P3 => &[P3],
             Self::P4 => &[P4],
+            Self::P6 => &[P6, P6_OTHERS],
             Self::P10 => &[P10],
             Self::P5 | Self::P7 | Self::P8 => &[],
         }
@@ -146,12 +175,16 @@ impl Row {
 
 impl Contender {
     /// All, in the order in which they take turns.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Update,
         Self::Totp,
         Self::Half,
         Self::Echo,
         Self::Initialize,
+        Self::Argon2,
+        Self::Passwords,
+        Self::Calm,
+        Self::Beside,
         Self::Radius,
         Self::Commit,
         Self::InFile,
@@ -164,6 +197,10 @@ impl Contender {
             Self::Half => "finish at half that pace",
             Self::Echo => "axum, echo of JSON",
             Self::Initialize => "initialize of a seeded user",
+            Self::Argon2 => "argon2id on all cores",
+            Self::Passwords => "sign-in with a password",
+            Self::Calm => "finishes alone",
+            Self::Beside => "finishes while passwords are hashed",
             Self::Radius => "finish by RADIUS",
             Self::Commit => "SQLite, one UPDATE a commit",
             Self::InFile => "finish with a code on SQLite",

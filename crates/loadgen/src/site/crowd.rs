@@ -11,6 +11,7 @@ use vestibule_wire::{
 
 use super::Database;
 use super::database::Settlers;
+use super::server::ADMIN_PASSWORD;
 use crate::fault::{Fault, OrFault as _, Result};
 use crate::http::{Answer, Request};
 use crate::load::{Load, Tempo, drive};
@@ -62,6 +63,16 @@ impl Crowd {
             hash: HASH,
         };
         Self::add(database, settlers, PASSWORD).await
+    }
+
+    /// The same with a hash that costs what those of the server cost, because it is one.
+    pub(crate) async fn settle_costly(database: &Database<'_>, size: usize) -> Result<Self> {
+        let settlers = Settlers {
+            prefix: "hash",
+            size,
+            hash: "(SELECT password_hash FROM users WHERE name_key = 'admin')",
+        };
+        Self::add(database, settlers, ADMIN_PASSWORD).await
     }
 
     async fn add(
@@ -117,6 +128,11 @@ impl Crowd {
     /// The requests with which they sign in.
     pub(crate) fn passwords(&self, which: Range<usize>) -> Result<Vec<Request>> {
         self.credentials(which, self.password)
+    }
+
+    /// The same with a password that is not theirs.
+    pub(crate) fn wrong_passwords(&self, which: Range<usize>) -> Result<Vec<Request>> {
+        self.credentials(which, "not the one")
     }
 
     fn credentials(&self, which: Range<usize>, password: &str) -> Result<Vec<Request>> {
