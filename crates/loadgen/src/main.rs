@@ -23,6 +23,7 @@ mod pushes;
 mod report;
 mod rows;
 mod site;
+mod start;
 
 use std::env;
 use std::fmt;
@@ -87,6 +88,9 @@ fn measure(args: &Args) -> Result<(String, Vec<Line>)> {
         }
         if args.rows.contains(&Row::P8) {
             lines.extend(lists::run(args, &postgres).await?);
+        }
+        if args.rows.contains(&Row::P9) {
+            lines.extend(start::run(args).await?);
         }
         lines.sort_by_key(|line| Row::named(line.row).map(|row| row as usize));
         Ok(lines)

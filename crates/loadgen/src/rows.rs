@@ -26,6 +26,8 @@ pub(crate) enum Row {
     P7,
     /// Pages of long lists.
     P8,
+    /// A start.
+    P9,
     /// The finish of a sign-in at half the pace that is possible.
     P10,
 }
@@ -127,7 +129,7 @@ const P10: Duel = Duel {
 };
 
 impl Row {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::P1,
         Self::P2,
         Self::P3,
@@ -136,6 +138,7 @@ impl Row {
         Self::P6,
         Self::P7,
         Self::P8,
+        Self::P9,
         Self::P10,
     ];
 
@@ -155,6 +158,7 @@ impl Row {
             Self::P6 => "P6",
             Self::P7 => "P7",
             Self::P8 => "P8",
+            Self::P9 => "P9",
             Self::P10 => "P10",
         }
     }
@@ -168,7 +172,7 @@ impl Row {
             Self::P4 => &[P4],
             Self::P6 => &[P6, P6_OTHERS],
             Self::P10 => &[P10],
-            Self::P5 | Self::P7 | Self::P8 => &[],
+            Self::P5 | Self::P7 | Self::P8 | Self::P9 => &[],
         }
     }
 }

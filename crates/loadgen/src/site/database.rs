@@ -21,6 +21,18 @@ pub(super) struct Settlers {
     pub(super) hash: &'static str,
 }
 
+/// The row of somebody who has enrolled is the model of the others. The administrator always has.
+const ALIKE: &str = "
+    INSERT INTO second_factors (user_id, revision, recent, seed_id, seed_key_id, seed_sealed,
+        verified, last_step, budget_row)
+    SELECT users.id, model.revision, model.recent, users.id, model.seed_key_id, model.seed_sealed,
+        model.verified, 1, model.budget_row
+    FROM users CROSS JOIN (SELECT * FROM second_factors WHERE verified LIMIT 1) AS model
+    WHERE NOT EXISTS (SELECT 1 FROM second_factors AS own WHERE own.user_id = users.id);
+    INSERT INTO known_devices (user_id, device_id, last_completed, failures)
+    SELECT id, id, created, 0 FROM users
+    WHERE NOT EXISTS (SELECT 1 FROM known_devices AS own WHERE own.user_id = users.id);";
+
 impl<'a> Database<'a> {
     /// A new one in a cluster.
     pub(crate) fn in_cluster(postgres: &'a Postgres) -> Self {
@@ -62,6 +74,12 @@ impl<'a> Database<'a> {
             Self::Postgres(database) => database.add(settlers),
             Self::Sqlite(database) => database.add(settlers).await,
         }
+    }
+
+    /// Gives everybody a seed who has none: rows as long as those of real ones, which nobody can sign
+    /// in with. And a device, as those have who have signed in.
+    pub(crate) async fn fill(&self) -> Result<()> {
+        self.run(ALIKE).await
     }
 
     /// Lets what was prepared be found as it would be after a while, and not be written down during

@@ -4,25 +4,42 @@ use std::env;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::param::clock_ticks_per_second;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::time::{Instant, interval};
 
+use crate::disk;
 use crate::fault::{Fault, OrFault as _, Result};
 
 /// The password of the first administrator.
 pub(super) const ADMIN_PASSWORD: &str = "first administrator of the load";
 
+/// How long a server may take to stop.
+const LONGEST_STOP: Duration = Duration::from_secs(30);
+
+/// What a server is started with, and started with again: its program, its settings and the
+/// directory of its data and its log.
+pub(crate) struct Home {
+    binary: PathBuf,
+    database: String,
+    directory: TempDir,
+}
+
 /// A running server. It is killed when it is dropped, and when this program ends, however it does.
 pub(crate) struct Server {
-    process: Child,
+    process: Running,
     address: SocketAddr,
-    /// Its data and its log.
-    _directory: TempDir,
+    started_in: Duration,
+    home: Home,
 }
+
+/// A process that does not outlive this value.
+struct Running(Child);
 
 /// Memory of a process, in octets.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,51 +50,89 @@ pub(crate) struct Memory {
     pub(crate) proportional: u64,
 }
 
-impl Server {
-    /// Starts a server and waits until it is ready.
-    pub(crate) fn start(binary: &Path, database: &str, settings: &str) -> Result<Self> {
-        let directory = TempDir::new().or_fault("no scratch directory")?;
+impl Home {
+    /// A new one.
+    fn new(binary: &Path, database: &str, settings: &str) -> Result<Self> {
+        let directory = disk::scratch_directory()?;
         let file = directory.path().join("vestibule.toml");
         fs::write(&file, settings).or_fault("the settings cannot be written")?;
-        let log = File::create(directory.path().join("log")).or_fault("no log file")?;
+        Ok(Self {
+            binary: binary.canonicalize().or_fault("there is no server")?,
+            database: database.to_owned(),
+            directory,
+        })
+    }
+
+    /// Starts a server and waits until it is ready.
+    pub(crate) fn start(self) -> Result<Server> {
+        let directory = self.directory.path();
+        let log = File::create(directory.join("log")).or_fault("no log file")?;
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(binary);
+        command.args(["--pdeathsig", "KILL"]).arg(&self.binary);
         command.args(["serve", "--http", "--listen", "127.0.0.1:0"]);
         for (variable, _) in env::vars_os() {
             if variable.to_string_lossy().starts_with("VESTIBULE_") {
                 command.env_remove(variable);
             }
         }
-        let mut process = command
-            .current_dir(directory.path())
-            .env("VESTIBULE_CONFIG", &file)
-            .env("VESTIBULE_DATA_DIR", directory.path().join("data"))
-            .env("VESTIBULE_DATABASE_URL", database)
+        command
+            .current_dir(directory)
+            .env("VESTIBULE_CONFIG", directory.join("vestibule.toml"))
+            .env("VESTIBULE_DATA_DIR", directory.join("data"))
+            .env("VESTIBULE_DATABASE_URL", &self.database)
             .env("VESTIBULE_ADMIN_PASSWORD", ADMIN_PASSWORD)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .or_fault("the server cannot be run")?;
+            .stderr(log);
+        let begun = Instant::now();
+        let mut process = Running(command.spawn().or_fault("the server cannot be run")?);
         let mut line = String::new();
-        if let Some(stdout) = process.stdout.take() {
+        if let Some(stdout) = process.0.stdout.take() {
             let read = BufReader::new(stdout).read_line(&mut line);
             read.or_fault("the server says nothing")?;
         }
+        let started_in = begun.elapsed();
         let ready = line.trim().strip_prefix("listening on http://");
         let address = ready.and_then(|rest| rest.strip_suffix("/admin")?.parse().ok());
         let Some(address) = address else {
-            // Before anything else is: it may still run.
-            let _ = process.kill();
-            let _ = process.wait();
-            let log = fs::read_to_string(directory.path().join("log")).unwrap_or_default();
+            drop(process);
+            let log = fs::read_to_string(directory.join("log")).unwrap_or_default();
             return Err(Fault::new(format!("the server does not start:\n{log}")));
         };
-        Ok(Self {
+        Ok(Server {
             process,
             address,
-            _directory: directory,
+            started_in,
+            home: self,
         })
+    }
+}
+
+impl Server {
+    /// Starts a server for the first time and waits until it is ready.
+    pub(crate) fn start(binary: &Path, database: &str, settings: &str) -> Result<Self> {
+        Home::new(binary, database, settings)?.start()
+    }
+
+    /// Stops it as an operator does, so that it can be started again.
+    pub(crate) async fn stop(mut self) -> Result<Home> {
+        let process = &mut self.process.0;
+        let id = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+        let told = kill_process(id.or_fault("the server has no id")?, Signal::TERM);
+        told.or_fault("the server cannot be stopped")?;
+        let mut looks = interval(Duration::from_millis(10));
+        let end = Instant::now() + LONGEST_STOP;
+        while process.try_wait().or_fault("the server")?.is_none() {
+            if looks.tick().await > end {
+                return Err(Fault::new("the server does not stop"));
+            }
+        }
+        Ok(self.home)
+    }
+
+    /// How long it took until it was ready.
+    pub(crate) fn started_in(&self) -> Duration {
+        self.started_in
     }
 
     /// Where it listens.
@@ -100,7 +155,7 @@ impl Server {
 
     /// What it has computed so far, on all cores and with what the system did for it.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        let path = format!("/proc/{}/stat", self.process.id());
+        let path = format!("/proc/{}/stat", self.process.0.id());
         let text = fs::read_to_string(path).or_fault("the server has ended")?;
         let ticks = ticks(&text).or_fault("the server's time is not told")?;
         let nanoseconds = 1_000_000_000 / clock_ticks_per_second().max(1);
@@ -108,17 +163,17 @@ impl Server {
     }
 
     fn octets(&self, file: &str, name: &str) -> Result<u64> {
-        let path = format!("/proc/{}/{file}", self.process.id());
+        let path = format!("/proc/{}/{file}", self.process.0.id());
         let text = fs::read_to_string(path).or_fault("the server has ended")?;
         octets(&text, name).or_fault("the server's memory is not told")
     }
 }
 
-impl Drop for Server {
+impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
