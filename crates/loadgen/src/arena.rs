@@ -19,7 +19,7 @@ use radius::Radius;
 use update::Update;
 
 use crate::args::Args;
-use crate::fault::{OrFault as _, Result};
+use crate::fault::{Fault, OrFault as _, Result};
 use crate::figures::Latencies;
 use crate::rows::Contender;
 use crate::site::{Database, Postgres};
@@ -159,6 +159,9 @@ impl<'a> Arena<'a> {
             }
             Contender::Commit => self.commit.as_mut().or_fault(MISSING)?.heat().await,
             Contender::InFile => self.in_file.as_mut().or_fault(MISSING)?.totp().await,
+            Contender::Thousand | Contender::Million => {
+                Err(Fault::new("they have an arena of their own"))
+            }
         }
     }
 }

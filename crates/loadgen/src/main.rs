@@ -14,8 +14,8 @@ mod disk;
 mod enrolment;
 mod fault;
 mod figures;
+mod growth;
 mod http;
-mod lists;
 mod load;
 mod machine;
 mod phone;
@@ -87,7 +87,7 @@ fn measure(args: &Args) -> Result<(String, Vec<Line>)> {
             lines.push(enrolment::run(args, &postgres).await?);
         }
         if args.rows.contains(&Row::P8) {
-            lines.extend(lists::run(args, &postgres).await?);
+            lines.extend(growth::run(args, &postgres).await?);
         }
         if args.rows.contains(&Row::P9) {
             lines.extend(start::run(args).await?);

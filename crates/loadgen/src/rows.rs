@@ -24,7 +24,7 @@ pub(crate) enum Row {
     P6,
     /// Enrolments.
     P7,
-    /// Pages of long lists.
+    /// Many users: sign-ins and pages of long lists.
     P8,
     /// A start.
     P9,
@@ -77,6 +77,10 @@ pub(crate) enum Contender {
     Commit,
     /// Sign-ins that end with a code, on SQLite.
     InFile,
+    /// Sign-ins that end with a code, among a thousand users.
+    Thousand,
+    /// The same among a million.
+    Million,
 }
 
 const P1: Duel = Duel {
@@ -126,6 +130,14 @@ const P10: Duel = Duel {
     reference: Contender::Totp,
     figure: Figure::Throughput,
     target: Target::Within(Duration::from_millis(5)),
+};
+
+/// Of P8, in a run of its own: the pages of its lists are asked for over the same users.
+pub(crate) const GROWTH: Duel = Duel {
+    subject: Contender::Million,
+    reference: Contender::Thousand,
+    figure: Figure::Throughput,
+    target: Target::AtLeast(0.85),
 };
 
 impl Row {
@@ -178,7 +190,7 @@ impl Row {
 }
 
 impl Contender {
-    /// All, in the order in which they take turns.
+    /// All in one arena, in the order in which they take turns.
     pub(crate) const ALL: [Self; 12] = [
         Self::Update,
         Self::Totp,
@@ -208,6 +220,8 @@ impl Contender {
             Self::Radius => "finish by RADIUS",
             Self::Commit => "SQLite, one UPDATE a commit",
             Self::InFile => "finish with a code on SQLite",
+            Self::Thousand => "finish among a thousand users",
+            Self::Million => "finish among a million users",
         }
     }
 }

@@ -77,6 +77,19 @@ impl<'a> Venue<'a> {
         self.finish(&sessions, requests, Tempo::Every(every)).await
     }
 
+    /// So many sign-ins are ended with codes, by those who have authenticators: as many of each, one
+    /// after the other, with codes of steps that follow one another.
+    pub(crate) async fn lap(&mut self, finishes: usize) -> Result<Heat> {
+        let users = self.crowd.names().count().max(1);
+        let (mut sessions, mut requests) = (Vec::new(), Vec::new());
+        for _ in 0..finishes / users {
+            let (begun, codes) = self.begin(0..users).await?;
+            sessions.extend(begun);
+            requests.extend(codes);
+        }
+        self.finish(&sessions, requests, Tempo::Closed).await
+    }
+
     /// The measurement: each session is finished once.
     pub(super) async fn finish(
         &self,

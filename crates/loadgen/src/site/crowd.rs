@@ -93,6 +93,19 @@ impl Crowd {
         })
     }
 
+    /// Forgets all but one in so many, who are spread over the others.
+    pub(crate) fn keep(&mut self, one_in: usize) {
+        let all = std::mem::take(&mut self.members).into_iter();
+        self.members = all.step_by(one_in.max(1)).collect();
+    }
+
+    /// Takes steps for unused that are so many before the last ones, as was done in the database.
+    pub(crate) fn put_back(&mut self, steps: u64) {
+        for member in &mut self.members {
+            member.last_step = member.last_step.saturating_sub(steps);
+        }
+    }
+
     /// Everybody's names.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.members.iter().map(|member| member.name.as_str())

@@ -5,16 +5,14 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::time::{Instant, interval};
 
+use super::MILLION;
 use crate::args::Args;
 use crate::fault::{Fault, OrFault as _, Result};
 use crate::figures::{Latencies, Spread, milliseconds};
-use crate::progress;
 use crate::report::{Line, Side, Target, Value};
 use crate::rows::Row;
-use crate::site::{Crowd, Database, Postgres, Site};
+use crate::site::{Database, Site};
 
-/// Users, each with a seed.
-const USERS: usize = 1_000_000;
 /// Asked for each page.
 const REQUESTS: usize = 50;
 /// What a page may take.
@@ -22,29 +20,19 @@ const MOST: Duration = Duration::from_millis(50);
 /// The server counts what has changed once a minute.
 const PATIENCE: Duration = Duration::from_mins(4);
 
-/// What nobody can sign in with, and lists show all the same.
-const SEEDS: &str = "
-    INSERT INTO second_factors (user_id, revision, seed_id, seed_key_id, seed_sealed, verified, last_step)
-    SELECT id, 1, id, id, '', TRUE, 1 FROM users ON CONFLICT DO NOTHING;
-    VACUUM ANALYZE;";
-
 const PAGES: [(&str, &str, usize); 4] = [
     ("first page of users", "/admin/local-users", 0),
-    ("middle page of users", "/admin/local-users", USERS / 2),
+    ("middle page of users", "/admin/local-users", MILLION / 2),
     ("first page of seeds", "/admin/otp/seeds", 0),
-    ("middle page of seeds", "/admin/otp/seeds", USERS / 2),
+    ("middle page of seeds", "/admin/otp/seeds", MILLION / 2),
 ];
 
 /// Measures the pages.
-pub(crate) async fn run(args: &Args, postgres: &Postgres) -> Result<Vec<Line>> {
-    let site = Site::start(&args.server, Database::in_cluster(postgres), "").await?;
-    progress(format_args!("a million users and seeds: some two minutes"));
-    Crowd::settle(&site.database, USERS).await?;
-    site.database.run(SEEDS).await?;
+pub(super) async fn run(args: &Args, site: &Site<'_>) -> Result<Vec<Line>> {
     wait_until_counted(&site.database).await?;
     let mut lines = Vec::new();
     for (title, path, first) in PAGES {
-        lines.push(page(&site, args.rounds, title, path, first).await?);
+        lines.push(page(site, args.rounds, title, path, first).await?);
     }
     Ok(lines)
 }
@@ -85,7 +73,7 @@ async fn page(
             let items = page.get("data").and_then(Json::as_array).map(Vec::len);
             let range = page.get("range").and_then(Json::as_str).unwrap_or_default();
             // The administrator is one more user, and has a seed too.
-            if items != Some(11) || range != format!("{first}-{last}/{}", USERS + 1) {
+            if items != Some(11) || range != format!("{first}-{last}/{}", MILLION + 1) {
                 faults.push(format!("{title}: {items:?} objects, {range}"));
             }
         }
