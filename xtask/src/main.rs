@@ -33,7 +33,7 @@ cargo xtask <command>
   setup   installs what the tests need, where that is known how
   tidy    the rules that compilers do not know: layers, manifests, sources
   deny    licences, bans, sources and advisories of dependencies, by cargo-deny
-  bench [P1|P4|P5|P8 …] [--json] [--rounds N]
+  bench [P1|…|P10 …] [--json] [--rounds N]
           how fast a release build is, against references of the same run
   fuzz [TARGET] [--seconds N]
           gives hostile inputs to a target, or to each, for a minute or as long as asked for;
