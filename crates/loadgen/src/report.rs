@@ -271,6 +271,16 @@ mod tests {
     }
 
     #[test]
+    fn what_takes_too_long_is_not_met() {
+        for (took, met) in [(1.0, true), (1.01, false)] {
+            let mut line = line(1.0, Target::Milliseconds(1.0));
+            assert!(!line.is_met(), "what is told is no time");
+            line.subject.value = Value::Milliseconds(spread(took));
+            assert_eq!(line.is_met(), met, "{took}");
+        }
+    }
+
+    #[test]
     fn what_failed_is_never_met() {
         let mut failed = line(9.0, Target::AtLeast(1.0));
         let different = (10..SHOWN + 12).map(|n| format!("lost {n}"));

@@ -225,3 +225,25 @@ impl Contender {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_targets_have_a_row() {
+        for (row, n) in Row::ALL.into_iter().zip(1..) {
+            assert_eq!(Row::named(&format!("p{n}")), Some(row));
+        }
+        assert_eq!(Row::ALL.len(), 10);
+    }
+
+    #[test]
+    fn whoever_is_compared_takes_part() {
+        for duel in Row::ALL.into_iter().flat_map(Row::duels) {
+            for contender in [duel.subject, duel.reference] {
+                assert!(Contender::ALL.contains(&contender), "{contender:?}");
+            }
+        }
+    }
+}
