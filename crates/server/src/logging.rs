@@ -44,6 +44,8 @@ pub fn start(
             log.with_target(false).try_init()
         } else {
             let log = log.with_ansi(false).json().flatten_event(true);
+            // A request is one span: a list of them would say it again.
+            let log = log.with_span_list(false);
             log.fmt_fields(TightFields(JsonFields::new())).try_init()
         };
         return Ok(());
@@ -56,7 +58,9 @@ pub fn start(
         all.with(log).try_init()
     } else {
         let log = log.with_ansi(false).json().flatten_event(true);
-        let log = log.fmt_fields(TightFields(JsonFields::new()));
+        let log = log
+            .with_span_list(false)
+            .fmt_fields(TightFields(JsonFields::new()));
         all.with(log.with_filter(filter)).try_init()
     };
     Ok(())
