@@ -53,7 +53,7 @@ pub(crate) fn envelope(
     mut request: Request,
     route: Route,
 ) -> impl Future<Output = Response> + Send + use<> {
-    let id = RequestId(service.random_uuid());
+    let id = RequestId(service.new_id());
     let address = proxies.client(request.extensions(), request.headers());
     let asked = Asked(Origin {
         request: id.0,

@@ -27,11 +27,18 @@ pub struct Origin {
 }
 
 impl Inner {
+    /// An id in the order of time (`UUIDv7`, RFC 9562 section 5.7): a new one has its place at the end
+    /// of an index, however many there are.
+    pub(crate) fn new_id(&self) -> Uuid {
+        let millis = self.time.now().as_micros().div_euclid(1000);
+        let millis = u64::try_from(millis).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(millis, &self.random.bytes()).into_uuid()
+    }
+
     /// A row about something that ended like this.
     pub(crate) fn entry(&self, origin: Origin, event: Event, outcome: Outcome) -> Entry {
-        let id = uuid::Builder::from_random_bytes(self.random.bytes()).into_uuid();
-        let at = self.time.now();
-        Entry::new(id, at, event, outcome).from(origin.request, origin.address)
+        Entry::new(self.new_id(), self.time.now(), event, outcome)
+            .from(origin.request, origin.address)
     }
 
     /// A row with its code.
@@ -67,7 +74,7 @@ impl Service {
     /// A row about something that an operator did to a user on the machine of the server.
     pub fn by_operator(&self, event: Event, user: &User) -> Entry {
         let origin = Origin {
-            request: self.random_uuid(),
+            request: self.new_id(),
             address: ClientAddress::Local,
         };
         let entry = self.inner.entry(origin, event, Outcome::Success);

@@ -36,7 +36,7 @@ impl Service {
     pub fn sign_restored(&self, made: &str, key: Uuid) -> Result<Signed, SealError> {
         self.inner.keyring.use_key(key)?;
         let origin = Origin {
-            request: self.random_uuid(),
+            request: self.new_id(),
             address: ClientAddress::Local,
         };
         let entry = self

@@ -179,7 +179,7 @@ impl Service {
     /// A row about something that the first start did.
     fn by_first_start(&self, event: Event) -> Entry {
         let origin = Origin {
-            request: self.random_uuid(),
+            request: self.new_id(),
             address: ClientAddress::Local,
         };
         let entry = self.inner.entry(origin, event, Outcome::Success);

@@ -254,7 +254,7 @@ impl Service {
     /// A row about a key.
     fn about_key(&self, event: Event, key: Uuid) -> Entry {
         let origin = Origin {
-            request: self.random_uuid(),
+            request: self.new_id(),
             address: ClientAddress::Local,
         };
         let entry = self.inner.entry(origin, event, Outcome::Success);

@@ -184,9 +184,9 @@ impl Service {
         self.inner.time.now()
     }
 
-    /// A random UUID (version 4), for whoever needs a name for something.
-    pub fn random_uuid(&self) -> Uuid {
-        uuid::Builder::from_random_bytes(self.inner.random.bytes()).into_uuid()
+    /// A new id for a request or a row, in the order of time (`UUIDv7`, RFC 9562 section 5.7).
+    pub fn new_id(&self) -> Uuid {
+        self.inner.new_id()
     }
 
     /// What counts password hashes, and makes them.

@@ -146,7 +146,7 @@ impl Stage {
             .await
             .expect("a store");
         let origin = Origin {
-            request: service.random_uuid(),
+            request: service.new_id(),
             address: ClientAddress::Local,
         };
         let admitted = service
