@@ -216,7 +216,7 @@ metered! {
     Tokens {
         writes {
             mint(bearer: &TokenHash, token: &NewToken, completed: Option<Timestamp>) -> Swap;
-            end_session(session: SessionId) -> ();
+            end_session(user: UserId, session: SessionId) -> ();
         }
         asks {
             bearer(token: &TokenHash) -> Option<Bearer>;

@@ -140,7 +140,8 @@ impl Service {
         let entry = self.inner.entry(origin, Event::Logout, Outcome::Success);
         let trail = [self.sign(entry.by_user(&bearer.user))];
         let session = bearer.token.session;
-        self.inner.store.end_session(session, &trail).await?;
+        let user = bearer.user.id;
+        self.inner.store.end_session(user, session, &trail).await?;
         info!(subject.id = %bearer.user.id, "Logged out");
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Tokens.
 
 use async_trait::async_trait;
-use vestibule_engine::{NewToken, SessionId, Timestamp, TokenHash};
+use vestibule_engine::{NewToken, SessionId, Timestamp, TokenHash, UserId};
 use vestibule_store::{Bearer, StoreError, Swap, Tokens, Trail};
 
 use crate::MemoryStore;
@@ -61,9 +61,14 @@ impl Tokens for MemoryStore {
         Ok(Swap::Done)
     }
 
-    async fn end_session(&self, session: SessionId, trail: Trail<'_>) -> Result<(), StoreError> {
+    async fn end_session(
+        &self,
+        user: UserId,
+        session: SessionId,
+        trail: Trail<'_>,
+    ) -> Result<(), StoreError> {
         let mut tables = self.tables();
-        tables.end_tokens(|token| token.session == session);
+        tables.end_tokens(|token| token.user == user && token.session == session);
         tables.write_down(trail);
         Ok(())
     }

@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 use vestibule_engine::Timestamp;
-use vestibule_engine::audit::{Seal, Written};
+use vestibule_engine::audit::{Entry, Seal, Signed, Written};
 use vestibule_store::{
     Audit, AuditQuery, Listing, Numbers, OpenChain, RowsOf, StoreError, Swap, Taken, Trail,
 };
 use vestibule_store_sql::{
-    AuditRow, OpenChainRow, SealRow, audit_columns, audit_text, integer, seal_columns, window,
+    AuditRow, OpenChainRow, SealRow, audit_columns, integer, seal_columns, window,
 };
 
 use crate::PostgresStore;
@@ -20,18 +20,17 @@ use crate::transaction::Transaction;
 const REGISTER: &str =
     "INSERT INTO audit_chains (chain) VALUES (gen_random_uuid()) RETURNING chain";
 
-/// Writes the rows that are the `$n`-th value of a statement.
+/// Writes the rows `r` of a source.
 macro_rules! write_down {
-    ($value:literal) => {
+    ($($source:expr),+) => {
         concat!(
             "INSERT INTO audit_events (id, chain, number, at, event, outcome, actor_id, actor,
                 object_kind, object_id, object, address, request, reason, details, mac)
-             SELECT (r->0->>0)::uuid, (r->0->>1)::uuid, (r->0->>2)::bigint, (r->0->>3)::bigint,
-                r->0->>4, r->0->>5, (r->1->>0)::uuid, r->1->>1, r->2->>0, r->2->>1, r->2->>2,
-                r->3->>0, (r->3->>1)::uuid, r->3->>2, r->3->>3, decode(r->3->>4, 'hex')
-             FROM jsonb_array_elements(",
-            $value,
-            "::jsonb) AS r"
+             SELECT r.id, r.chain, r.number, r.at, r.event, r.outcome, r.actor_id, r.actor,
+                r.object_kind, r.object_id, r.object, r.address, r.request, r.reason, r.details,
+                r.mac
+             FROM ",
+            $($source),+
         )
     };
 }
@@ -42,7 +41,7 @@ macro_rules! noted {
     ($done:literal, $value:literal) => {
         concat!(
             ", written_down AS (",
-            crate::audit::write_down!($value),
+            crate::audit::write_down!("unnest(", $value, "::audit_events[]) AS r"),
             " WHERE EXISTS (SELECT 1 FROM ",
             $done,
             "))"
@@ -50,9 +49,27 @@ macro_rules! noted {
     };
 }
 
-pub(crate) use {noted, write_down};
+/// The same for many: the seventh value are the rows, and the eighth whose each is. Those are written
+/// for whom something was done.
+macro_rules! noted_each {
+    ($done:literal) => {
+        concat!(
+            ", written_down AS (",
+            crate::audit::write_down!(
+                "unnest($7::audit_events[], $8::uuid[]) AS r (id, chain, number, at, event,
+                    outcome, actor_id, actor, object_kind, object_id, object, address, request,
+                    reason, details, mac, user_id) JOIN ",
+                $done,
+                " USING (user_id)"
+            ),
+            ")"
+        )
+    };
+}
 
-const WRITE: &str = write_down!("$1");
+pub(crate) use {noted, noted_each, write_down};
+
+const WRITE: &str = write_down!("unnest($1::audit_events[]) AS r");
 
 /// The rows that a query is about.
 macro_rules! matching {
@@ -148,22 +165,83 @@ const SEAL: &str = "
     )
     UPDATE audit_chains SET sealed = $4 WHERE chain = (SELECT chain FROM sealed) RETURNING 1";
 
+/// A row of the trail as a value of a statement. Its fields are the columns of the table in their
+/// order.
+#[derive(Clone, sqlx::Type)]
+#[sqlx(type_name = "audit_events")]
+pub(crate) struct AuditEvent {
+    id: Uuid,
+    chain: Uuid,
+    number: i64,
+    at: i64,
+    event: String,
+    outcome: String,
+    actor_id: Option<Uuid>,
+    actor: String,
+    object_kind: Option<String>,
+    object_id: Option<String>,
+    object: Option<String>,
+    address: String,
+    request: Uuid,
+    reason: Option<String>,
+    details: String,
+    mac: Vec<u8>,
+}
+
+impl AuditEvent {
+    fn new(chain: Uuid, number: u64, signed: &Signed) -> Result<Self, StoreError> {
+        let Entry {
+            id,
+            at,
+            event,
+            outcome,
+            actor_id,
+            actor,
+            object_kind,
+            object_id,
+            object,
+            address,
+            request,
+            reason,
+            details,
+        } = signed.entry.clone();
+        Ok(Self {
+            id,
+            chain,
+            number: integer(number)?,
+            at,
+            event,
+            outcome,
+            actor_id,
+            actor,
+            object_kind,
+            object_id,
+            object,
+            address,
+            request,
+            reason,
+            details,
+            mac: signed.mac.to_vec(),
+        })
+    }
+}
+
 /// Rows that are about to be written, with their numbers.
 pub(crate) struct Note {
-    rows: String,
+    rows: Vec<AuditEvent>,
     taken: Option<Taken>,
 }
 
 impl Note {
     /// The value of a statement that writes the rows.
-    pub(crate) fn rows(&self) -> &str {
+    pub(crate) fn rows(&self) -> &[AuditEvent] {
         &self.rows
     }
 
     /// Writes the rows as a part of a transaction.
     pub(crate) async fn write(&self, write: &mut Transaction) -> Result<(), StoreError> {
         if self.taken.is_some() {
-            write.run(query(WRITE).bind(&self.rows)).await?;
+            write.run(query(WRITE).bind(self.rows())).await?;
         }
         Ok(())
     }
@@ -181,12 +259,14 @@ impl PostgresStore {
     /// Numbers the rows of a trail, if there are any.
     pub(crate) async fn note(&self, trail: Trail<'_>) -> Result<Note, StoreError> {
         if trail.is_empty() {
-            let rows = "[]".to_owned();
+            let rows = Vec::new();
             return Ok(Note { rows, taken: None });
         }
         let numbers = self.numbers.get_or_try_init(|| self.register()).await?;
         let taken = numbers.take(trail.len());
-        let rows = audit_text(numbers.chain(), &taken, trail)?;
+        let rows = taken.with(trail);
+        let rows = rows.map(|(number, signed)| AuditEvent::new(numbers.chain(), number, signed));
+        let rows = rows.collect::<Result<_, _>>()?;
         let taken = Some(taken);
         Ok(Note { rows, taken })
     }

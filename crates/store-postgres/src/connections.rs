@@ -30,10 +30,10 @@ use crate::url::Servers;
 /// Connections of one server.
 const CONNECTIONS: usize = 16;
 /// How long a caller waits for a connection.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 /// How long an answer may take. The server ends a statement earlier by itself, if it can: not when
 /// it hangs, the network is gone, or a commit waits for a standby that does not come.
-const ANSWER: Duration = Duration::from_secs(7);
+pub(crate) const ANSWER: Duration = Duration::from_secs(7);
 /// How long a connection may take to show that it still works, or to be cleaned up.
 const PROOF: Duration = Duration::from_secs(1);
 

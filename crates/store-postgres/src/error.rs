@@ -1,6 +1,7 @@
 //! What the errors of Postgres mean: to an operator, and to a transaction that may try again.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use vestibule_store::{RETIRED_KEY, StoreError};
@@ -27,13 +28,42 @@ const DISK_FULL: &str = "there is no space left on the disk of the database";
 pub(crate) static DISK_WAS_FULL: AtomicBool = AtomicBool::new(false);
 
 /// What the driver's error is to the callers of the store.
+pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
+    match unavailable(&error) {
+        Some(reason) => StoreError::Unavailable {
+            reason,
+            source: Some(Box::new(error)),
+        },
+        None => {
+            if let sqlx::Error::ColumnDecode { index, .. } = &error {
+                StoreError::inconsistent("a column", index)
+            } else {
+                StoreError::Bug(Box::new(error))
+            }
+        }
+    }
+}
+
+/// The same for an error that several callers met together.
+pub(crate) fn shared_error(error: &Arc<sqlx::Error>) -> StoreError {
+    let source = Arc::clone(error);
+    match unavailable(error) {
+        Some(reason) => StoreError::Unavailable {
+            reason,
+            source: Some(Box::new(source)),
+        },
+        None => StoreError::Bug(Box::new(source)),
+    }
+}
+
+/// Why the database is not there for the statement that met this error; none if the fault is ours.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "every other error is a fault of ours"
 )]
-pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
+fn unavailable(error: &sqlx::Error) -> Option<&'static str> {
     use sqlx::Error as E;
-    let reason = match &error {
+    let reason = match error {
         E::Database(database) => database.code().and_then(|code| reason(&code)),
         E::Io(_) | E::WorkerCrashed => Some("the database server cannot be reached"),
         E::Tls(_) => Some("no TLS connection to the database server"),
@@ -44,19 +74,17 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
             Some("none of the database servers takes writes: is a standby being promoted?")
         }
         E::Configuration(_) => Some("the settings of the database connection are wrong"),
-        E::ColumnDecode { index, .. } => return StoreError::inconsistent("a column", index),
         _ => None,
     };
     if reason == Some(DISK_FULL) {
         DISK_WAS_FULL.store(true, Ordering::Relaxed);
     }
-    match reason {
-        Some(reason) => StoreError::Unavailable {
-            reason,
-            source: Some(Box::new(error)),
-        },
-        None => StoreError::Bug(Box::new(error)),
-    }
+    reason
+}
+
+/// Whether the database refused a statement, and wrote nothing of it; or sent a row that cannot be.
+pub(crate) fn is_refusal(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(_)) || unavailable(error).is_none()
 }
 
 /// The reason in an error code (<https://www.postgresql.org/docs/current/errcodes-appendix.html>);

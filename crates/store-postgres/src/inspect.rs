@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::{Connection as _, query_as, query_scalar};
-use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use uuid::Uuid;
 use vestibule_engine::Timestamp;
@@ -44,12 +43,8 @@ impl PostgresInspection {
         // None of them takes writes in such a session; to look, each is as good.
         reading.must_write = false;
         let connections = Connections::open(reading).await.map_err(store_error)?;
-        let store = PostgresStore {
-            connections,
-            numbers: OnceCell::new(),
-        };
         Ok(Self {
-            store: Arc::new(store),
+            store: Arc::new(PostgresStore::over(connections)),
             servers,
         })
     }

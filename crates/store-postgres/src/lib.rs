@@ -15,6 +15,7 @@ mod accounts;
 mod audit;
 mod connections;
 mod error;
+mod factors;
 mod first_factors;
 mod identity_providers;
 mod inspect;
@@ -29,6 +30,7 @@ mod second_factors;
 mod settings;
 mod settlements;
 mod snapshot;
+mod together;
 mod tokens;
 mod transaction;
 mod url;
@@ -38,6 +40,7 @@ mod tests;
 
 pub use inspect::PostgresInspection;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -48,10 +51,14 @@ use sqlx::query::Query;
 use sqlx::{Connection as _, PgConnection, Postgres, query, query_scalar};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, interval, timeout};
+use vestibule_engine::TokenHash;
 use vestibule_store::{Health, Numbers, Pool, StoreError, Swap};
 
 use crate::connections::Connections;
 use crate::error::{DISK_WAS_FULL, store_error};
+use crate::rotations::{Claiming, Redeemed};
+use crate::settlements::Settling;
+use crate::together::Together;
 use crate::transaction::Transaction;
 use crate::url::Servers;
 
@@ -77,6 +84,10 @@ const SESSION: [(&str, &str); 3] = [
 #[derive(Debug)]
 pub struct PostgresStore {
     connections: Connections,
+    bearers: Together<TokenHash>,
+    claims: Together<Arc<Claiming>>,
+    redemptions: Together<Arc<Redeemed>>,
+    settlements: Together<Arc<Settling>>,
     /// Of the audit trail, once something was written there.
     numbers: OnceCell<Numbers>,
 }
@@ -93,10 +104,18 @@ impl PostgresStore {
         let connections = Connections::open(servers.with(&SESSION))
             .await
             .map_err(store_error)?;
-        Ok(Self {
+        Ok(Self::over(connections))
+    }
+
+    fn over(connections: Connections) -> Self {
+        Self {
+            bearers: Together::new(connections.clone()),
+            claims: Together::new(connections.clone()),
+            redemptions: Together::new(connections.clone()),
+            settlements: Together::new(connections.clone()),
             connections,
             numbers: OnceCell::new(),
-        })
+        }
     }
 
     /// Starts a transaction that writes.

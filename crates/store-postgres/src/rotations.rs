@@ -1,63 +1,111 @@
 //! Partial tokens that become verified ones: by the claim of a step, or an acceptance.
 
-use vestibule_engine::{GuessBudget, NewToken, SessionId, Timestamp, TokenHash, UserId};
-use vestibule_store::{Claim, Finish, Redeeming, Redemption, StoreError, Swap, Trail};
+use std::sync::Arc;
 
-use crate::audit::noted;
-use crate::error::retrying;
-use crate::second_factors::with_budget;
-use crate::{PostgresStore, Statement};
+use uuid::Uuid;
+use vestibule_engine::{NewToken, SessionId, Timestamp, TokenHash};
+use vestibule_store::{Claim, Finish, Redeeming, Redemption, Sealed, StoreError, Swap, Trail};
 use vestibule_store_sql::integer;
+
+use crate::audit::noted_each;
+use crate::factors::{Change, Common, bind_columns};
+use crate::{PostgresStore, Statement};
 
 /// All of a rotation. The partial token is locked, which waits for whoever ends or spends it and
 /// then finds it gone; only with it the factor is compared and set; only with that the token
 /// rotates. The division can only fail, and with it the whole statement, if a locked row could
-/// vanish.
+/// vanish. Each part hands on what the next one needs: to join it with what was given once more
+/// would cost more the more are given.
 macro_rules! rotation {
-    ($before:literal, $whose:literal, $passed:literal, $rows:literal) => {
+    ($passes_over:literal, $types:literal, $names:literal, $before:literal, $partial:expr, $passed:expr) => {
         concat!(
-            "WITH ",
+            "WITH given AS (
+                SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[],
+                    $5::boolean[], $6::bigint[], $9::bytea[], $10::uuid[], $11::bytea[],
+                    $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], ",
+            $types,
+            ") AS given (user_id, streak, waiting_until, recent, closed, budget_row,
+                    partial, session, hash, kind, expires, session_expires, completed, revision, ",
+            $names,
+            ")
+            ), ",
             $before,
-            ", partial AS (
-                SELECT user_id, device_id FROM tokens
-                WHERE hash = $7 AND session = $8 AND kind = 'partial' AND ",
-            $whose,
-            " FOR UPDATE
-            ), passed AS (",
+            " FOR KEY SHARE OF u ",
+            $passes_over,
+            "), partial AS (
+                SELECT given.*, t.device_id FROM given JOIN tokens t
+                ON t.hash = given.partial AND t.session = given.session
+                    AND t.user_id = given.user_id AND t.kind = 'partial' ",
+            $partial,
+            $passes_over,
+            "), ",
             $passed,
-            " RETURNING user_id
-            ), rotated AS (
-                UPDATE tokens SET hash = $9, kind = $10, expires = $11, session_expires = $12,
+            "), rotated AS (
+                UPDATE tokens t SET hash = passed.hash, kind = passed.kind,
+                    expires = passed.expires, session_expires = passed.session_expires,
                     dialogue_key_id = NULL, dialogue_sealed = NULL
-                WHERE hash = $7 AND user_id = (SELECT user_id FROM passed)
-                RETURNING 1
+                FROM passed WHERE t.hash = passed.partial
+                RETURNING t.user_id
             ), noted AS (
                 INSERT INTO known_devices (user_id, device_id, last_completed, failures)
-                SELECT partial.user_id, partial.device_id, $13, 0 FROM partial, passed
-                WHERE $13 IS NOT NULL
+                SELECT user_id, device_id, completed, 0 FROM passed WHERE completed IS NOT NULL
                 ON CONFLICT (user_id, device_id)
                     DO UPDATE SET last_completed = excluded.last_completed
             )",
-            noted!("passed", $rows),
-            " SELECT 1 / (SELECT count(*) FROM rotated) FROM passed"
+            noted_each!("passed"),
+            " SELECT user_id FROM passed LEFT JOIN rotated USING (user_id)
+              WHERE 1 / (rotated.user_id IS NOT NULL)::integer = 1"
+        )
+    };
+}
+
+/// The factor of each whose partial token is there, locked with it.
+macro_rules! with_factor {
+    ($whose:literal) => {
+        concat!(
+            "JOIN second_factors f ON f.user_id = given.user_id ",
+            $whose,
+            " FOR UPDATE OF t, f "
+        )
+    };
+}
+
+/// A change of the factor of each whose partial token is locked.
+macro_rules! passed {
+    ($change:literal) => {
+        concat!(
+            "passed AS (
+                UPDATE second_factors f SET revision = f.revision + 1, streak = partial.streak,
+                waiting_until = partial.waiting_until, recent = partial.recent,
+                closed = partial.closed, budget_row = partial.budget_row",
+            $change,
+            " RETURNING partial.*"
         )
     };
 }
 
 /// A new device looks at its user, who is locked first in that case.
-const FINISH: &str = rotation!(
-    "owner AS (
-        SELECT id FROM users WHERE id = $1 FOR KEY SHARE
-    )",
-    "user_id = $1 AND ($13 IS NULL OR user_id = (SELECT id FROM owner))",
-    "UPDATE second_factors SET revision = revision + 1, streak = $2, waiting_until = $3,
-        recent = $4, closed = $5, budget_row = $6, verified = TRUE, last_step = $15,
-        shown_to = NULL, seed_created = NULL, seed_key_id = coalesce($17, seed_key_id),
-        seed_sealed = coalesce($18, seed_sealed)
-     WHERE user_id = (SELECT user_id FROM partial) AND revision = $14 AND seed_id = $16
-        AND (NOT verified OR last_step < $15)",
-    "$19"
-);
+macro_rules! finish {
+    ($passes_over:literal) => {
+        rotation!(
+            $passes_over,
+            "$17::bigint[], $18::uuid[], $19::uuid[], $20::bytea[]",
+            "step, seed, seed_key_id, seed_sealed",
+            "owner AS (
+                SELECT u.id FROM users u JOIN given ON u.id = given.user_id
+                WHERE given.completed IS NOT NULL",
+            with_factor!("WHERE given.completed IS NULL OR t.user_id IN (SELECT id FROM owner)"),
+            passed!(
+                ", verified = TRUE, last_step = partial.step, shown_to = NULL, seed_created = NULL,
+                    seed_key_id = coalesce(partial.seed_key_id, f.seed_key_id),
+                    seed_sealed = coalesce(partial.seed_sealed, f.seed_sealed)
+                 FROM partial
+                 WHERE f.user_id = partial.user_id AND f.revision = partial.revision
+                    AND f.seed_id = partial.seed AND (NOT f.verified OR f.last_step < partial.step)"
+            )
+        )
+    };
+}
 
 /// The settings and the provider are compared under a lock that is held until all is committed.
 /// Whoever changes, replaces or removes them waits for that; and when such a change is under way,
@@ -65,36 +113,178 @@ const FINISH: &str = rotation!(
 /// began. FOR KEY SHARE would not do: neither the provider of the settings nor the revision of a
 /// provider is a key.
 macro_rules! redemption {
-    ($passed:literal) => {
+    ($passes_over:literal, $partial:expr, $passed:expr) => {
         rotation!(
+            $passes_over,
+            "$17::uuid[], $18::bigint[]",
+            "provider, provider_revision",
             "settings AS (
-                SELECT provider FROM admin_mfa WHERE provider = $15 FOR SHARE
+                SELECT provider FROM admin_mfa FOR SHARE
             ), due AS (
-                SELECT id FROM mfa_providers
-                WHERE id = (SELECT provider FROM settings) AND revision = $16
+                SELECT id, revision FROM mfa_providers WHERE id = (SELECT provider FROM settings)
                 FOR SHARE
             ), owner AS (
-                SELECT id FROM users WHERE id = $1 AND EXISTS (SELECT 1 FROM due) FOR KEY SHARE
-            )",
-            "user_id = (SELECT id FROM owner)",
-            $passed,
-            "$17"
+                SELECT u.id FROM users u JOIN given ON u.id = given.user_id
+                JOIN due ON due.id = given.provider AND due.revision = given.provider_revision",
+            $partial,
+            $passed
         )
     };
 }
 
+/// Whoever has no factor yet gets one.
 const FIRST_REDEMPTION: &str = redemption!(
-    "INSERT INTO second_factors
-        (user_id, revision, streak, waiting_until, recent, closed, budget_row)
-     SELECT user_id, $14 + 1, $2, $3, $4, $5, $6 FROM partial
-     ON CONFLICT DO NOTHING"
+    "",
+    "WHERE t.user_id IN (SELECT id FROM owner) FOR UPDATE OF t ",
+    "made AS (
+        INSERT INTO second_factors
+            (user_id, revision, streak, waiting_until, recent, closed, budget_row)
+        SELECT user_id, revision + 1, streak, waiting_until, recent, closed, budget_row
+        FROM partial
+        ON CONFLICT DO NOTHING RETURNING user_id
+    ), passed AS (
+        SELECT partial.* FROM partial JOIN made USING (user_id)"
 );
 
-const REDEMPTION: &str = redemption!(
-    "UPDATE second_factors SET revision = revision + 1, streak = $2, waiting_until = $3,
-        recent = $4, closed = $5, budget_row = $6
-     WHERE user_id = (SELECT user_id FROM partial) AND revision = $14"
-);
+macro_rules! later_redemption {
+    ($passes_over:literal) => {
+        redemption!(
+            $passes_over,
+            with_factor!("WHERE t.user_id IN (SELECT id FROM owner)"),
+            passed!(
+                " FROM partial
+                  WHERE f.user_id = partial.user_id AND f.revision = partial.revision"
+            )
+        )
+    };
+}
+
+/// What all rotations say.
+struct Rotation {
+    common: Common,
+    partial: TokenHash,
+    session: Uuid,
+    verified: NewToken,
+    completed: Option<i64>,
+    revision: i64,
+}
+
+impl Rotation {
+    fn new(
+        common: Common,
+        session: SessionId,
+        partial: TokenHash,
+        verified: &NewToken,
+        completed: Option<Timestamp>,
+        revision: u64,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            common,
+            partial,
+            session: session.uuid(),
+            verified: verified.clone(),
+            completed: completed.map(Timestamp::as_micros),
+            revision: integer(revision)?,
+        })
+    }
+}
+
+/// Binds the values of rotations that follow those of all changes.
+macro_rules! bind_rotations {
+    ($statement:expr, $changes:expr) => {
+        bind_columns!(
+            $statement,
+            $changes,
+            |change| change.rotation.partial.as_bytes().as_slice(),
+            change.rotation.session,
+            change.rotation.verified.record().hash.as_bytes().as_slice(),
+            change.rotation.verified.record().kind.as_str(),
+            change.rotation.verified.record().expires.as_micros(),
+            change
+                .rotation
+                .verified
+                .record()
+                .session_expires
+                .as_micros(),
+            change.rotation.completed,
+            change.rotation.revision,
+        )
+    };
+}
+
+/// A step that is claimed.
+pub(crate) struct Claiming {
+    rotation: Rotation,
+    step: i64,
+    seed: Uuid,
+    verified_seed: Option<Sealed>,
+}
+
+impl Change for Claiming {
+    const MANY: &'static str = finish!("SKIP LOCKED");
+
+    fn alone(&self) -> &'static str {
+        finish!("")
+    }
+
+    fn is_first(&self) -> bool {
+        false
+    }
+
+    fn common(&self) -> &Common {
+        &self.rotation.common
+    }
+
+    fn bind<'q>(statement: Statement<'q>, changes: &'q [Arc<Self>]) -> Statement<'q> {
+        bind_columns!(
+            bind_rotations!(statement, changes),
+            changes,
+            |change| change.step,
+            change.seed,
+            change.verified_seed.as_ref().map(|sealed| sealed.key_id),
+            change
+                .verified_seed
+                .as_ref()
+                .map(|sealed| sealed.bytes.as_slice()),
+        )
+    }
+}
+
+/// An acceptance that is redeemed.
+pub(crate) struct Redeemed {
+    rotation: Rotation,
+    provider: Uuid,
+    provider_revision: i64,
+}
+
+impl Change for Redeemed {
+    const MANY: &'static str = later_redemption!("SKIP LOCKED");
+
+    fn alone(&self) -> &'static str {
+        if self.is_first() {
+            FIRST_REDEMPTION
+        } else {
+            later_redemption!("")
+        }
+    }
+
+    fn is_first(&self) -> bool {
+        self.rotation.revision == 0
+    }
+
+    fn common(&self) -> &Common {
+        &self.rotation.common
+    }
+
+    fn bind<'q>(statement: Statement<'q>, changes: &'q [Arc<Self>]) -> Statement<'q> {
+        bind_columns!(
+            bind_rotations!(statement, changes),
+            changes,
+            |change| change.provider,
+            change.provider_revision,
+        )
+    }
+}
 
 impl PostgresStore {
     pub(crate) async fn claim_step(
@@ -103,30 +293,21 @@ impl PostgresStore {
         trail: Trail<'_>,
     ) -> Result<Claim, StoreError> {
         let claim = &finish.claim;
-        let step = integer(claim.step().number())?;
-        let sealed = finish.verified_seed.as_ref();
-        let rotation = Rotation {
-            user: claim.user(),
-            session: claim.session(),
-            budget: claim.budget(),
-            partial: finish.partial,
-            verified: &finish.verified,
-            device_completed: finish.device_completed,
-            revision: claim.revision(),
-        };
         let note = self.note(trail).await?;
-        let swap = retrying(|| async {
-            let statement = rotation
-                .bind(FINISH)?
-                .bind(step)
-                .bind(claim.seed().uuid())
-                .bind(sealed.map(|sealed| sealed.key_id))
-                .bind(sealed.map(|sealed| sealed.bytes.as_slice()))
-                .bind(note.rows());
-            self.swap(statement).await
-        });
-        let swap = swap.await;
-        match note.ended(swap)? {
+        let claiming = Claiming {
+            rotation: Rotation::new(
+                Common::new(claim.user(), claim.budget(), &note)?,
+                claim.session(),
+                finish.partial,
+                &finish.verified,
+                finish.device_completed,
+                claim.revision(),
+            )?,
+            step: integer(claim.step().number())?,
+            seed: claim.seed().uuid(),
+            verified_seed: finish.verified_seed.clone(),
+        };
+        match self.change(&self.claims, claiming, note).await? {
             Swap::Moved => Ok(Claim::Moved),
             #[expect(
                 clippy::disallowed_methods,
@@ -142,32 +323,20 @@ impl PostgresStore {
         trail: Trail<'_>,
     ) -> Result<Redeeming, StoreError> {
         let acceptance = &redemption.acceptance;
-        let provider_revision = integer(acceptance.provider_revision())?;
-        let rotation = Rotation {
-            user: acceptance.user(),
-            session: acceptance.session(),
-            budget: acceptance.budget(),
-            partial: redemption.partial,
-            verified: &redemption.verified,
-            device_completed: redemption.device_completed,
-            revision: acceptance.revision(),
-        };
-        let statement = if acceptance.revision() == 0 {
-            FIRST_REDEMPTION
-        } else {
-            REDEMPTION
-        };
         let note = self.note(trail).await?;
-        let swap = retrying(|| async {
-            let statement = rotation
-                .bind(statement)?
-                .bind(acceptance.provider().uuid())
-                .bind(provider_revision)
-                .bind(note.rows());
-            self.swap(statement).await
-        });
-        let swap = swap.await;
-        match note.ended(swap)? {
+        let redeemed = Redeemed {
+            rotation: Rotation::new(
+                Common::new(acceptance.user(), acceptance.budget(), &note)?,
+                acceptance.session(),
+                redemption.partial,
+                &redemption.verified,
+                redemption.device_completed,
+                acceptance.revision(),
+            )?,
+            provider: acceptance.provider().uuid(),
+            provider_revision: integer(acceptance.provider_revision())?,
+        };
+        match self.change(&self.redemptions, redeemed, note).await? {
             Swap::Moved => Ok(Redeeming::Moved),
             #[expect(
                 clippy::disallowed_methods,
@@ -175,32 +344,5 @@ impl PostgresStore {
             )]
             Swap::Done => Ok(Redeeming::Fresh(acceptance.dangerous_redeemed())),
         }
-    }
-}
-
-/// What all rotations say.
-struct Rotation<'a> {
-    user: UserId,
-    session: SessionId,
-    budget: &'a GuessBudget,
-    partial: TokenHash,
-    verified: &'a NewToken,
-    device_completed: Option<Timestamp>,
-    revision: u64,
-}
-
-impl Rotation<'_> {
-    /// Binds the first fourteen values.
-    fn bind<'q>(&self, statement: &'static str) -> Result<Statement<'q>, StoreError> {
-        let verified = self.verified.record();
-        Ok(with_budget(statement, self.user, self.budget)?
-            .bind(self.partial.as_bytes().to_vec())
-            .bind(self.session.uuid())
-            .bind(verified.hash.as_bytes().to_vec())
-            .bind(verified.kind.as_str())
-            .bind(verified.expires.as_micros())
-            .bind(verified.session_expires.as_micros())
-            .bind(self.device_completed.map(Timestamp::as_micros))
-            .bind(integer(self.revision)?))
     }
 }

@@ -2,16 +2,16 @@
 
 use async_trait::async_trait;
 use sqlx::{query, query_scalar};
-use vestibule_engine::{GuessBudget, Timestamp, UserId};
+use vestibule_engine::UserId;
 use vestibule_store::{
     Authority, Claim, FactorReset, Finish, ListQuery, Listing, ProposedSeed, Redeeming, Redemption,
     SecondFactors, SeedSummary, Settlement, StoreError, Swap, Trail,
 };
 
+use crate::PostgresStore;
 use crate::audit::{Note, noted};
 use crate::error::{retrying, store_error};
 use crate::roles::lock_authority;
-use crate::{PostgresStore, Statement};
 use vestibule_store_sql::integer;
 
 const FIRST_PROPOSAL: &str = concat!(
@@ -143,19 +143,4 @@ impl PostgresStore {
             FactorReset::NoSeed
         })
     }
-}
-
-/// Binds a user and a budget, the first six values.
-pub(crate) fn with_budget<'q>(
-    statement: &'static str,
-    user: UserId,
-    budget: &GuessBudget,
-) -> Result<Statement<'q>, StoreError> {
-    Ok(query(statement)
-        .bind(user.uuid())
-        .bind(i64::from(budget.streak()))
-        .bind(budget.waiting_until().map(Timestamp::as_micros))
-        .bind(budget.recent().to_bytes().to_vec())
-        .bind(budget.is_closed())
-        .bind(integer(budget.row())?))
 }

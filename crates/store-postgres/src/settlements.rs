@@ -1,59 +1,135 @@
 //! New budgets, with what becomes of the dialogue and the partial token of a session.
 
-use vestibule_store::{Settlement, StoreError, Swap, Trail};
+use std::sync::Arc;
 
-use crate::PostgresStore;
-use crate::audit::noted;
-use crate::error::retrying;
-use crate::second_factors::with_budget;
+use uuid::Uuid;
+use vestibule_store::{DialogueChange, Sealed, Settlement, StoreError, Swap, Trail};
 use vestibule_store_sql::{integer, new_dialogue};
+
+use crate::audit::noted_each;
+use crate::factors::{Change, Common, bind_columns};
+use crate::{PostgresStore, Statement};
 
 /// Locks the partial token of a session, and changes it when the budget was stored and the
 /// settlement says so. It is deleted or updated, never both in one statement.
 macro_rules! settlement {
-    ($whose:literal, $settled:literal) => {
+    ($passes_over:literal, $before:literal, $partial:literal, $settled:literal) => {
         concat!(
-            "WITH owner AS (
-                SELECT id FROM users WHERE id = $1 FOR KEY SHARE
-            ), partial AS (
-                SELECT user_id FROM tokens
-                WHERE session = $7 AND user_id = ",
-            $whose,
-            " AND kind = 'partial'
-                FOR UPDATE
-            ), settled AS (",
+            "WITH given AS (
+                SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[],
+                    $5::boolean[], $6::bigint[], $9::uuid[], $10::bigint[],
+                    $11::boolean[], $12::boolean[], $13::uuid[], $14::bytea[])
+                AS given (user_id, streak, waiting_until, recent, closed, budget_row,
+                    session, revision, ends_token, changes, dialogue_key_id, dialogue_sealed)
+            ), ",
+            $before,
+            "partial AS (
+                SELECT given.* FROM given JOIN tokens t
+                ON t.session = given.session AND t.user_id = given.user_id
+                    AND t.kind = 'partial' ",
+            $partial,
+            $passes_over,
+            "), ",
             $settled,
-            " RETURNING user_id
-            ), ended AS (
-                DELETE FROM tokens
-                WHERE session = $7 AND kind = 'partial' AND $9
-                    AND user_id = (SELECT user_id FROM settled)
+            "), ended AS (
+                DELETE FROM tokens t USING settled
+                WHERE t.session = settled.session AND t.kind = 'partial' AND settled.ends_token
+                    AND t.user_id = settled.user_id
             ), dialogue AS (
-                UPDATE tokens SET dialogue_key_id = $11, dialogue_sealed = $12
-                WHERE session = $7 AND kind = 'partial' AND $10 AND NOT $9
-                    AND user_id = (SELECT user_id FROM settled)
+                UPDATE tokens t SET dialogue_key_id = settled.dialogue_key_id,
+                    dialogue_sealed = settled.dialogue_sealed
+                FROM settled
+                WHERE t.session = settled.session AND t.kind = 'partial' AND settled.changes
+                    AND NOT settled.ends_token AND t.user_id = settled.user_id
             )",
-            noted!("settled", "$13"),
-            " SELECT 1 FROM settled"
+            noted_each!("settled"),
+            " SELECT user_id FROM settled"
         )
     };
 }
 
 /// A new row looks at its user, so the user is locked first.
 const FIRST_SETTLEMENT: &str = settlement!(
-    "(SELECT id FROM owner)",
-    "INSERT INTO second_factors
-        (user_id, revision, streak, waiting_until, recent, closed, budget_row)
-     SELECT user_id, $8 + 1, $2, $3, $4, $5, $6 FROM partial LIMIT 1
-     ON CONFLICT DO NOTHING"
+    "",
+    "owner AS (
+        SELECT id FROM users WHERE id IN (SELECT user_id FROM given) FOR KEY SHARE
+    ), ",
+    "WHERE t.user_id IN (SELECT id FROM owner) FOR UPDATE OF t ",
+    "made AS (
+        INSERT INTO second_factors
+            (user_id, revision, streak, waiting_until, recent, closed, budget_row)
+        SELECT user_id, revision + 1, streak, waiting_until, recent, closed, budget_row
+        FROM partial
+        ON CONFLICT DO NOTHING RETURNING user_id
+    ), settled AS (
+        SELECT partial.* FROM partial JOIN made USING (user_id)"
 );
 
-const SETTLEMENT: &str = settlement!(
-    "$1",
-    "UPDATE second_factors SET revision = revision + 1, streak = $2, waiting_until = $3,
-        recent = $4, closed = $5, budget_row = $6
-     WHERE user_id = (SELECT user_id FROM partial LIMIT 1) AND revision = $8"
-);
+macro_rules! later_settlement {
+    ($passes_over:literal) => {
+        settlement!(
+            $passes_over,
+            "",
+            "JOIN second_factors f ON f.user_id = given.user_id FOR UPDATE OF t, f ",
+            "settled AS (
+                UPDATE second_factors f SET revision = f.revision + 1, streak = partial.streak,
+                waiting_until = partial.waiting_until, recent = partial.recent,
+                closed = partial.closed, budget_row = partial.budget_row
+             FROM partial
+             WHERE f.user_id = partial.user_id AND f.revision = partial.revision
+             RETURNING partial.*"
+        )
+    };
+}
+
+/// A budget that is stored.
+pub(crate) struct Settling {
+    common: Common,
+    session: Uuid,
+    revision: i64,
+    ends_token: bool,
+    dialogue: DialogueChange,
+}
+
+impl Settling {
+    /// What takes the dialogue's place, if anything does.
+    fn sealed(&self) -> Option<&Sealed> {
+        new_dialogue(&self.dialogue).flatten()
+    }
+}
+
+impl Change for Settling {
+    const MANY: &'static str = later_settlement!("SKIP LOCKED");
+
+    fn alone(&self) -> &'static str {
+        if self.is_first() {
+            FIRST_SETTLEMENT
+        } else {
+            later_settlement!("")
+        }
+    }
+
+    fn is_first(&self) -> bool {
+        self.revision == 0
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn bind<'q>(statement: Statement<'q>, changes: &'q [Arc<Self>]) -> Statement<'q> {
+        bind_columns!(
+            statement,
+            changes,
+            |change| change.session,
+            change.revision,
+            change.ends_token,
+            new_dialogue(&change.dialogue).is_some(),
+            change.sealed().map(|sealed| sealed.key_id),
+            change.sealed().map(|sealed| sealed.bytes.as_slice()),
+        )
+    }
+}
 
 impl PostgresStore {
     pub(crate) async fn store_settlement(
@@ -61,27 +137,14 @@ impl PostgresStore {
         settlement: &Settlement,
         trail: Trail<'_>,
     ) -> Result<Swap, StoreError> {
-        let revision = integer(settlement.revision)?;
-        let statement = if revision == 0 {
-            FIRST_SETTLEMENT
-        } else {
-            SETTLEMENT
-        };
-        let dialogue = new_dialogue(&settlement.dialogue);
-        let sealed = dialogue.flatten();
         let note = self.note(trail).await?;
-        let settled = retrying(|| async {
-            let settle = with_budget(statement, settlement.user, &settlement.budget)?
-                .bind(settlement.session.uuid())
-                .bind(revision)
-                .bind(settlement.ends_token)
-                .bind(dialogue.is_some())
-                .bind(sealed.map(|sealed| sealed.key_id))
-                .bind(sealed.map(|sealed| sealed.bytes.as_slice()))
-                .bind(note.rows());
-            self.swap(settle).await
-        })
-        .await;
-        note.ended(settled)
+        let settling = Settling {
+            common: Common::new(settlement.user, &settlement.budget, &note)?,
+            session: settlement.session.uuid(),
+            revision: integer(settlement.revision)?,
+            ends_token: settlement.ends_token,
+            dialogue: settlement.dialogue.clone(),
+        };
+        self.change(&self.settlements, settling, note).await
     }
 }

@@ -1,17 +1,23 @@
 //! Tokens.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
-use sqlx::{query, query_as};
-use vestibule_engine::{NewToken, SessionId, Timestamp, TokenHash};
+use sqlx::{FromRow, query, query_as};
+use uuid::Uuid;
+use vestibule_engine::{NewToken, SessionId, Timestamp, TokenHash, UserId};
 use vestibule_store::{Bearer, StoreError, Swap, Tokens, Trail};
 
 use crate::PostgresStore;
 use crate::audit::{Note, noted};
+use crate::connections::Connections;
 use crate::error::{retrying, store_error};
+use crate::together::{Item, Outcome};
 use vestibule_store_sql::{BearerRow, user_columns};
 
-const BEARER: &str = concat!(
-    "SELECT t.hash, t.session, t.device_id, t.kind, t.expires, t.session_expires, ",
+/// The bearers of many tokens, with the number of each in the list.
+const BEARERS: &str = concat!(
+    "SELECT asked.number, t.hash, t.session, t.device_id, t.kind, t.expires, t.session_expires, ",
     user_columns!(),
     ",
         f.revision, f.budget_row, f.streak, f.waiting_until, f.recent, f.closed, f.seed_id,
@@ -23,14 +29,52 @@ const BEARER: &str = concat!(
         CASE WHEN u.roles <> '[]' THEN
             (SELECT jsonb_agg(r.privileges) FROM administrative_roles r WHERE u.roles ? r.id::text)
         END AS allowed
-    FROM tokens t
+    FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (hash, number)
+    JOIN tokens t ON t.hash = asked.hash
     JOIN users u ON u.id = t.user_id
     LEFT JOIN admin_mfa m ON TRUE
     LEFT JOIN second_factors f ON f.user_id = u.id
     LEFT JOIN known_devices d ON d.user_id = u.id AND d.device_id = t.device_id
-    LEFT JOIN mfa_providers p ON p.id = m.provider
-    WHERE t.hash = $1"
+    LEFT JOIN mfa_providers p ON p.id = m.provider"
 );
+
+#[derive(FromRow)]
+struct AskedBearerRow {
+    number: i64,
+    #[sqlx(flatten)]
+    bearer: BearerRow,
+}
+
+/// Bearers are read for all who ask.
+impl Item for TokenHash {
+    type Answer = Option<BearerRow>;
+
+    fn rival(&self) -> Option<Uuid> {
+        None
+    }
+
+    async fn run(
+        items: &[Self],
+        connections: &Connections,
+    ) -> sqlx::Result<Vec<Option<BearerRow>>> {
+        let hashes: Vec<_> = items
+            .iter()
+            .map(|hash| hash.as_bytes().as_slice())
+            .collect();
+        let rows: Vec<AskedBearerRow> = query_as(BEARERS)
+            .bind(hashes)
+            .fetch_all(connections)
+            .await?;
+        let mut found: HashMap<_, _> = rows
+            .into_iter()
+            .map(|row| (row.number, row.bearer))
+            .collect();
+        Ok((1..)
+            .zip(items)
+            .map(|(number, _)| found.remove(&number))
+            .collect())
+    }
+}
 
 /// Keeps everybody who ends tokens of the bearer's out, until the new one is committed.
 const HOLD_USER: &str = "
@@ -51,11 +95,6 @@ const MINT: &str = concat!(
       SELECT $2, $3, user_id, $4, $5, $6, $7 FROM bearer"
 );
 
-/// Locks the user of a session, which whoever mints in it holds.
-const LOCK_USER: &str = "
-    SELECT 1 FROM users WHERE id = (SELECT user_id FROM tokens WHERE session = $1 LIMIT 1)
-    FOR NO KEY UPDATE";
-
 /// Waits for nobody: what is locked is in use or being ended, and can wait itself.
 const REMOVE_EXPIRED: &str = "
     DELETE FROM tokens WHERE hash IN (
@@ -66,11 +105,13 @@ const REMOVE_EXPIRED: &str = "
 #[async_trait]
 impl Tokens for PostgresStore {
     async fn bearer(&self, token: &TokenHash) -> Result<Option<Bearer>, StoreError> {
-        let row: Option<BearerRow> = query_as(BEARER)
-            .bind(token.as_bytes().as_slice())
-            .fetch_optional(&self.connections)
-            .await
-            .map_err(store_error)?;
+        let row = match self.bearers.ask(*token).await? {
+            Outcome::Answered(row) => row,
+            Outcome::Refused => {
+                let alone = TokenHash::run(&[*token], &self.connections).await;
+                alone.map_err(store_error)?.into_iter().next().flatten()
+            }
+        };
         row.map(Bearer::try_from).transpose()
     }
 
@@ -86,13 +127,22 @@ impl Tokens for PostgresStore {
         note.ended(minted)
     }
 
-    async fn end_session(&self, session: SessionId, trail: Trail<'_>) -> Result<(), StoreError> {
+    async fn end_session(
+        &self,
+        user: UserId,
+        session: SessionId,
+        trail: Trail<'_>,
+    ) -> Result<(), StoreError> {
         let note = self.note(trail).await?;
         let ended = retrying(|| async {
             let mut write = self.write().await?;
-            write.run(query(LOCK_USER).bind(session.uuid())).await?;
-            let end = query("DELETE FROM tokens WHERE session = $1").bind(session.uuid());
-            write.run(end).await?;
+            // Whoever mints in the session holds its user.
+            let lock = query("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE");
+            write.run(lock.bind(user.uuid())).await?;
+            let end = query("DELETE FROM tokens WHERE user_id = $1 AND session = $2");
+            write
+                .run(end.bind(user.uuid()).bind(session.uuid()))
+                .await?;
             note.write(&mut write).await?;
             write.commit().await
         })

@@ -5,10 +5,14 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+use std::any::Any;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use vestibule_engine::UserId;
 use vestibule_store::Store;
+use vestibule_store::contract::locks::{self, Lockable};
 use vestibule_store::contract::{Durable, Fixture};
 use vestibule_store_postgres::PostgresStore;
 use vestibule_testkit::postgres::{Cluster, Database};
@@ -48,6 +52,24 @@ async fn fresh() -> Fresh {
 
 vestibule_store::store_contract!(fresh);
 vestibule_store::durable_store_contract!(fresh);
+
+#[async_trait]
+impl Lockable for Fresh {
+    async fn lock(&self, table: &str, column: &str, user: UserId) -> Box<dyn Any + Send> {
+        let mut other = PgConnection::connect(self.database.url()).await.unwrap();
+        let lock = format!("BEGIN; SELECT 1 FROM {table} WHERE {column} = '{user}' FOR UPDATE");
+        other
+            .execute(sqlx::raw_sql(AssertSqlSafe(lock)))
+            .await
+            .unwrap();
+        Box::new(other)
+    }
+}
+
+#[tokio::test]
+async fn a_locked_row_keeps_nobody_else_waiting() {
+    locks::a_locked_row_keeps_nobody_else_waiting(fresh().await).await;
+}
 
 mod snapshots {
     use std::sync::Arc;

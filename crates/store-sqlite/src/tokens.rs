@@ -70,10 +70,17 @@ impl Tokens for SqliteStore {
         write.done().await
     }
 
-    async fn end_session(&self, session: SessionId, trail: Trail<'_>) -> Result<(), StoreError> {
+    async fn end_session(
+        &self,
+        user: UserId,
+        session: SessionId,
+        trail: Trail<'_>,
+    ) -> Result<(), StoreError> {
         let mut write = self.write_with(trail).await?;
-        let end = query("DELETE FROM tokens WHERE session = ?1").bind(session.uuid());
-        write.run(end).await?;
+        let end = query("DELETE FROM tokens WHERE user_id = ?1 AND session = ?2");
+        write
+            .run(end.bind(user.uuid()).bind(session.uuid()))
+            .await?;
         write.commit().await
     }
 

@@ -24,6 +24,7 @@ pub mod identity_providers;
 pub mod keys;
 pub mod list_filters;
 pub mod lists;
+pub mod locks;
 pub mod provider_lists;
 pub mod providers;
 pub mod pushes;

@@ -223,8 +223,13 @@ pub trait Tokens: Send + Sync {
         trail: Trail<'_>,
     ) -> Result<Swap, StoreError>;
 
-    /// Ends a session with all its tokens.
-    async fn end_session(&self, session: SessionId, trail: Trail<'_>) -> Result<(), StoreError>;
+    /// Ends a user's session with all its tokens.
+    async fn end_session(
+        &self,
+        user: UserId,
+        session: SessionId,
+        trail: Trail<'_>,
+    ) -> Result<(), StoreError>;
 
     /// Removes at most `most` tokens that expired before `now`; how many it removed.
     async fn remove_expired(&self, now: Timestamp, most: u32) -> Result<u64, StoreError>;

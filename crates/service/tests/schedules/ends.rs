@@ -101,7 +101,7 @@ fn who_comes_too_late_is_told_that_the_token_has_gone() {
         let store = stage.store_of(2);
         client(|_| async move {
             store
-                .end_session(crate::stage::session(1), &[])
+                .end_session(crate::stage::alice(), crate::stage::session(1), &[])
                 .await
                 .expect("a store");
             Ended::Done

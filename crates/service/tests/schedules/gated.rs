@@ -225,7 +225,7 @@ calls! {
     waits Tokens {
         bearer(token: &TokenHash) -> Option<Bearer>;
         mint(bearer: &TokenHash, token: &NewToken, completed: Option<Timestamp>, trail: Trail<'_>) -> Swap;
-        end_session(session: SessionId, trail: Trail<'_>) -> ();
+        end_session(user: UserId, session: SessionId, trail: Trail<'_>) -> ();
         remove_expired(now: Timestamp, most: u32) -> u64;
     }
     waits Settings {

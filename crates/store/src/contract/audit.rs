@@ -166,7 +166,10 @@ pub async fn a_row_is_there_if_it_was_done(store: Arc<dyn Store>) {
         let ended = store.end_push(push.push.id, outcome, &next(is_done)).await;
         ended.unwrap();
     }
-    store.end_session(two.session(), &next(true)).await.unwrap();
+    store
+        .end_session(two.user, two.session(), &next(true))
+        .await
+        .unwrap();
     let nobody = vestibule_engine::UserId::from_uuid(Uuid::from_u128(99));
     for (user, is_done) in [(alice.user, true), (nobody, false)] {
         let reset = store

@@ -156,7 +156,10 @@ pub async fn a_finish_is_refused_when_something_moved(store: Arc<dyn Store>) {
     )
     .await;
 
-    store.end_session(two.session(), &[]).await.unwrap();
+    store
+        .end_session(two.user, two.session(), &[])
+        .await
+        .unwrap();
     refused(finish.clone(), "an ended session").await;
     remove(&store, user).await;
     refused(finish, "a removed user").await;

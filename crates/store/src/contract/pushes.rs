@@ -94,9 +94,15 @@ pub async fn a_push_is_refused_when_something_moved(store: Arc<dyn Store>) {
     let mut others = two.push(0, 0, now);
     others.push.session = bob.session();
     refused(others, "another's session").await;
-    store.end_session(two.session(), &[]).await.unwrap();
+    store
+        .end_session(two.user, two.session(), &[])
+        .await
+        .unwrap();
     refused(two.push(0, 0, now), "an ended session").await;
-    store.end_session(bob.session(), &[]).await.unwrap();
+    store
+        .end_session(bob.user, bob.session(), &[])
+        .await
+        .unwrap();
     refused(bob.push(0, 0, 0), "before any factor").await;
     remove(&store, user).await;
     for revision in [0, now] {
@@ -216,7 +222,10 @@ pub async fn pushes_end_with_their_user(store: Arc<dyn Store>) {
     let bob = Actor::sign_in(&store, add(&store, 2, "bob").await, 2).await;
     for who in [alice, bob] {
         start(&store, &who.push(0, 0, 0)).await;
-        store.end_session(who.session(), &[]).await.unwrap();
+        store
+            .end_session(who.user, who.session(), &[])
+            .await
+            .unwrap();
         store.reset_factor(who.user, None, &[]).await.unwrap();
         assert_eq!(store.pushes(who.user).await.unwrap().len(), 1);
     }

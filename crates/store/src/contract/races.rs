@@ -63,7 +63,9 @@ impl End {
         let store = store.clone();
         let user = actor.user;
         match self {
-            Self::Session => write(async move { store.end_session(actor.session(), &[]).await }),
+            Self::Session => {
+                write(async move { store.end_session(actor.user, actor.session(), &[]).await })
+            }
             Self::Disabling => {
                 write(async move { store.set_disabled(user, true, at(1), &[]).await })
             }

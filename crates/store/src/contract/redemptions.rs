@@ -122,7 +122,10 @@ pub async fn a_redemption_is_refused_when_something_moved(store: Arc<dyn Store>)
     }
     let first = bob.redemption(&bob.bearer(&store).await, 1);
     for (actor, redemption) in [(two, &right), (bob, &first)] {
-        store.end_session(actor.session(), &[]).await.unwrap();
+        store
+            .end_session(actor.user, actor.session(), &[])
+            .await
+            .unwrap();
         refused(redemption, "an ended session").await;
     }
     for user in [two.user, bob.user] {
@@ -180,7 +183,10 @@ pub async fn a_redemption_is_refused_when_its_provider_moved(store: Arc<dyn Stor
 
         let redemption = alice.redemption(&alice.bearer(&store).await, 1);
         assert_eq!(redeem(&store, &redemption).await.unwrap(), Swap::Done);
-        store.end_session(alice.session(), &[]).await.unwrap();
+        store
+            .end_session(alice.user, alice.session(), &[])
+            .await
+            .unwrap();
     }
 }
 

@@ -156,7 +156,10 @@ pub async fn settings_name_a_provider_that_is_there(store: Arc<dyn Store>) {
         let before = picture(&store, again).await;
         assert_eq!(store.set_admin_mfa(&unknown, &[]).await.unwrap(), None);
         assert_eq!(picture(&store, again).await, before);
-        store.end_session(again.session(), &[]).await.unwrap();
+        store
+            .end_session(again.user, again.session(), &[])
+            .await
+            .unwrap();
     }
 }
 

@@ -90,11 +90,17 @@ pub async fn a_settlement_is_refused_when_something_moved(store: Arc<dyn Store>)
         ..right.clone()
     };
     check_refused(&store, two, "another's session", store.settle(&guess, &[])).await;
-    store.end_session(two.session(), &[]).await.unwrap();
+    store
+        .end_session(two.user, two.session(), &[])
+        .await
+        .unwrap();
     check_refused(&store, two, "an ended session", store.settle(&right, &[])).await;
 
     let first = bob.guess(&bob.bearer(&store).await);
-    store.end_session(bob.session(), &[]).await.unwrap();
+    store
+        .end_session(bob.user, bob.session(), &[])
+        .await
+        .unwrap();
     check_refused(&store, bob, "before any factor", store.settle(&first, &[])).await;
     remove(&store, user).await;
     check_refused(&store, two, "a removed user", store.settle(&right, &[])).await;
@@ -203,6 +209,9 @@ pub async fn a_dialogue_ends_with_its_token(store: Arc<dyn Store>) {
         assert!(!is_alive(&store, alice.partial()).await);
         let again = Actor::sign_in(&store, user, n).await;
         assert_eq!(again.bearer(&store).await.dialogue, None);
-        store.end_session(again.session(), &[]).await.unwrap();
+        store
+            .end_session(again.user, again.session(), &[])
+            .await
+            .unwrap();
     }
 }

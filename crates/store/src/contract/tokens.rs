@@ -113,7 +113,10 @@ pub async fn a_mint_is_refused_when_something_moved(store: Arc<dyn Store>) {
         store.mint(&one.partial(), &token, noted, &[]),
     )
     .await;
-    store.end_session(one.session(), &[]).await.unwrap();
+    store
+        .end_session(one.user, one.session(), &[])
+        .await
+        .unwrap();
     check_refused(
         &store,
         one,
@@ -152,14 +155,20 @@ pub async fn an_ended_session_has_no_tokens(store: Arc<dyn Store>) {
             .unwrap();
         assert_eq!(minted, Swap::Done);
     }
-    store.end_session(one.session(), &[]).await.unwrap();
+    store
+        .end_session(one.user, one.session(), &[])
+        .await
+        .unwrap();
     for k in [1, 2, 3, 100] {
         assert!(!is_alive(&store, one.hash(k)).await);
     }
     assert!(is_alive(&store, two.partial()).await);
-    store.end_session(one.session(), &[]).await.unwrap();
     store
-        .end_session(SessionId::from_uuid(uuid::Uuid::nil()), &[])
+        .end_session(one.user, one.session(), &[])
+        .await
+        .unwrap();
+    store
+        .end_session(one.user, SessionId::from_uuid(uuid::Uuid::nil()), &[])
         .await
         .unwrap();
     let finish = two.finish(&two.bearer(&store).await, 1);
