@@ -11,7 +11,7 @@ use crate::figures::{Latencies, Spread, milliseconds};
 use crate::http::Answer;
 use crate::load::{Load, Tempo, drive};
 use crate::progress;
-use crate::report::{Line, Side, Target, Value};
+use crate::report::{Line, Target, Value};
 use crate::rows::Row;
 use crate::site::{Crowd, Database, Postgres, Session, Site, TOTP_PROVIDER};
 
@@ -49,18 +49,13 @@ pub(crate) async fn run(args: &Args, postgres: &Postgres) -> Result<Line> {
     }
     let latencies = Latencies::all(&latencies);
     let costs = Spread::of(costs).or_fault("there was no round")?;
+    let title = "CPU of the server for each enrolment";
+    let (value, target) = (Value::Milliseconds(costs), Target::Milliseconds(TARGET));
     Ok(Line {
-        row: Row::P7.name(),
-        subject: Side {
-            title: "CPU of the server for each enrolment".to_owned(),
-            value: Value::Milliseconds(costs),
-        },
-        reference: None,
-        ratio: None,
         p50: latencies.percentile(50),
         p99: latencies.percentile(99),
-        target: Target::Milliseconds(TARGET),
         faults,
+        ..Line::alone(Row::P7, title, value, target)
     })
 }
 

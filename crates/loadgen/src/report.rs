@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::figures::{Spread, milliseconds};
+use crate::rows::Row;
 
 /// A line of the table.
 #[derive(Debug)]
@@ -21,6 +22,25 @@ pub(crate) struct Line {
     pub(crate) target: Target,
     /// What must not happen, and did: then the figures are worth nothing.
     pub(crate) faults: Vec<String>,
+}
+
+impl Line {
+    /// A figure by itself, with nothing to compare it with.
+    pub(crate) fn alone(row: Row, title: impl Into<String>, value: Value, target: Target) -> Self {
+        Self {
+            row: row.name(),
+            subject: Side {
+                title: title.into(),
+                value,
+            },
+            reference: None,
+            ratio: None,
+            p50: None,
+            p99: None,
+            target,
+            faults: Vec::new(),
+        }
+    }
 }
 
 /// One of the two that are compared.

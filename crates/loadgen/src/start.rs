@@ -9,7 +9,7 @@ use crate::args::Args;
 use crate::fault::{OrFault as _, Result};
 use crate::figures::{Spread, milliseconds};
 use crate::progress;
-use crate::report::{Line, Side, Target, Value};
+use crate::report::{Line, Target, Value};
 use crate::rows::Row;
 use crate::site::{Crowd, Database, Site};
 
@@ -85,17 +85,5 @@ pub(crate) async fn run(args: &Args) -> Result<Vec<Line>> {
 const SEEDS: &str = "SELECT count(*) FROM second_factors WHERE verified;";
 
 fn line(title: &str, value: Value, target: Target) -> Line {
-    Line {
-        row: Row::P9.name(),
-        subject: Side {
-            title: title.to_owned(),
-            value,
-        },
-        reference: None,
-        ratio: None,
-        p50: None,
-        p99: None,
-        target,
-        faults: Vec::new(),
-    }
+    Line::alone(Row::P9, title, value, target)
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::{query, query_as, query_scalar};
 use uuid::Uuid;
 use vestibule_engine::Timestamp;
-use vestibule_engine::audit::{Entry, Seal, Signed, Written};
+use vestibule_engine::audit::{Seal, Signed, Written};
 use vestibule_store::{
     Audit, AuditQuery, Listing, Numbers, OpenChain, RowsOf, StoreError, Swap, Taken, Trail,
 };
@@ -190,37 +190,23 @@ pub(crate) struct AuditEvent {
 
 impl AuditEvent {
     fn new(chain: Uuid, number: u64, signed: &Signed) -> Result<Self, StoreError> {
-        let Entry {
-            id,
-            at,
-            event,
-            outcome,
-            actor_id,
-            actor,
-            object_kind,
-            object_id,
-            object,
-            address,
-            request,
-            reason,
-            details,
-        } = signed.entry.clone();
+        let entry = signed.entry.clone();
         Ok(Self {
-            id,
+            id: entry.id,
             chain,
             number: integer(number)?,
-            at,
-            event,
-            outcome,
-            actor_id,
-            actor,
-            object_kind,
-            object_id,
-            object,
-            address,
-            request,
-            reason,
-            details,
+            at: entry.at,
+            event: entry.event,
+            outcome: entry.outcome,
+            actor_id: entry.actor_id,
+            actor: entry.actor,
+            object_kind: entry.object_kind,
+            object_id: entry.object_id,
+            object: entry.object,
+            address: entry.address,
+            request: entry.request,
+            reason: entry.reason,
+            details: entry.details,
             mac: signed.mac.to_vec(),
         })
     }

@@ -4,7 +4,7 @@
 //! Whom it did not change is asked about alone: that waits for the lock, compares with what it finds
 //! then, and is the answer.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use sqlx::{Row as _, query};
@@ -16,20 +16,26 @@ use vestibule_store_sql::integer;
 use crate::audit::{AuditEvent, Note};
 use crate::connections::Connections;
 use crate::error::{retrying, store_error};
-use crate::together::{Item, Outcome, Together};
+use crate::together::{Item, Outcome, Together, Version};
 use crate::{PostgresStore, Statement};
 
 /// A change of somebody's second factor.
 pub(crate) trait Change: Send + Sync + Sized + 'static {
-    /// The statement of many, which yields the users whose factors it changed.
+    /// The statement of many. It yields users whose factors were changed, and others who have them in
+    /// another revision.
     const MANY: &'static str;
 
     /// The statement of one.
     fn alone(&self) -> &'static str;
 
+    /// The revision of the factor that it changes.
+    fn revision(&self) -> i64;
+
     /// Whether there is no row yet. Whoever makes one waits for others that make the same, so that
     /// is done alone.
-    fn is_first(&self) -> bool;
+    fn is_first(&self) -> bool {
+        self.revision() == 0
+    }
 
     /// The user, the budget that they get, and what is noted of it.
     fn common(&self) -> &Common;
@@ -71,28 +77,72 @@ macro_rules! bind_columns {
     };
 }
 
-pub(crate) use bind_columns;
+/// What a factor `f` becomes by what was given.
+macro_rules! new_budget {
+    () => {
+        "revision = f.revision + 1, streak = partial.streak,
+            waiting_until = partial.waiting_until, recent = partial.recent,
+            closed = partial.closed, budget_row = partial.budget_row"
+    };
+}
+
+/// Makes the factors of those who have none, and goes on with them as `done`.
+macro_rules! first_factor {
+    ($done:literal) => {
+        concat!(
+            "made AS (
+                INSERT INTO second_factors
+                    (user_id, revision, streak, waiting_until, recent, closed, budget_row)
+                SELECT user_id, revision + 1, streak, waiting_until, recent, closed, budget_row
+                FROM partial
+                ON CONFLICT DO NOTHING RETURNING user_id
+            ), ",
+            $done,
+            " AS (
+                SELECT partial.* FROM partial JOIN made USING (user_id)"
+        )
+    };
+}
+
+/// Those whose factors are in another revision, locked or not: it only grows.
+macro_rules! moved {
+    () => {
+        " UNION ALL
+          SELECT given.user_id, FALSE FROM given JOIN second_factors f USING (user_id)
+          WHERE f.revision <> given.revision"
+    };
+}
+
+pub(crate) use {bind_columns, first_factor, moved, new_budget};
 
 impl<C: Change> Item for Arc<C> {
-    type Answer = bool;
+    /// None if nothing was changed, for another reason than the revision.
+    type Answer = Option<Swap>;
 
-    fn rival(&self) -> Option<Uuid> {
-        Some(self.common().user)
+    fn rests_on(&self) -> Option<Version> {
+        Some(Version {
+            user: self.common().user,
+            revision: self.revision(),
+        })
     }
 
-    async fn run(items: &[Self], connections: &Connections) -> sqlx::Result<Vec<bool>> {
-        let users = run(C::MANY, items, connections).await?;
-        let is_changed = |item: &Self| users.contains(&item.common().user);
-        Ok(items.iter().map(is_changed).collect())
+    fn has_moved(answer: &Option<Swap>) -> bool {
+        answer.is_some()
+    }
+
+    async fn run(items: &[Self], connections: &Connections) -> sqlx::Result<Vec<Option<Swap>>> {
+        let swaps = run(C::MANY, items, connections).await?;
+        let swap = |item: &Self| swaps.get(&item.common().user).copied();
+        Ok(items.iter().map(swap).collect())
     }
 }
 
-/// The users whose factors a statement changed.
+/// What became of the factors of these users: changed, or found in another revision.
 async fn run<C: Change>(
     statement: &'static str,
     changes: &[Arc<C>],
     connections: &Connections,
-) -> sqlx::Result<HashSet<Uuid>> {
+) -> sqlx::Result<HashMap<Uuid, Swap>> {
     let bound = bind_columns!(
         query(statement),
         changes,
@@ -108,7 +158,11 @@ async fn run<C: Change>(
     let (rows, whose): (Vec<_>, Vec<_>) = rows.unzip();
     let bound = bound.bind(rows).bind(whose);
     let users = C::bind(bound, changes).fetch_all(connections).await?;
-    users.iter().map(|row| row.try_get(0)).collect()
+    let swap = |is_changed| if is_changed { Swap::Done } else { Swap::Moved };
+    let users = users.iter();
+    users
+        .map(|row| Ok((row.try_get(0)?, swap(row.try_get(1)?))))
+        .collect()
 }
 
 impl PostgresStore {
@@ -122,19 +176,17 @@ impl PostgresStore {
         let change = Arc::new(change);
         let alone = || async {
             let changes = std::slice::from_ref(&change);
-            let users = run(change.alone(), changes, &self.connections).await;
-            Ok(if users.map_err(store_error)?.is_empty() {
-                Swap::Moved
-            } else {
-                Swap::Done
-            })
+            let swaps = run(change.alone(), changes, &self.connections).await;
+            let swap = swaps.map_err(store_error)?.into_values().next();
+            Ok(swap.unwrap_or(Swap::Moved))
         };
         let changed = if change.is_first() {
             retrying(alone).await
         } else {
             match all.ask(Arc::clone(&change)).await {
-                Ok(Outcome::Answered(true)) => Ok(Swap::Done),
-                Ok(Outcome::Answered(false) | Outcome::Refused) => retrying(alone).await,
+                Ok(Outcome::Answered(Some(swap))) => Ok(swap),
+                Ok(Outcome::Moved) => Ok(Swap::Moved),
+                Ok(Outcome::Answered(None) | Outcome::Refused) => retrying(alone).await,
                 Err(error) => Err(error),
             }
         };

@@ -8,7 +8,7 @@ use vestibule_store::{Claim, Finish, Redeeming, Redemption, Sealed, StoreError, 
 use vestibule_store_sql::integer;
 
 use crate::audit::noted_each;
-use crate::factors::{Change, Common, bind_columns};
+use crate::factors::{Change, Common, bind_columns, first_factor, moved, new_budget};
 use crate::{PostgresStore, Statement};
 
 /// All of a rotation. The partial token is locked, which waits for whoever ends or spends it and
@@ -53,8 +53,9 @@ macro_rules! rotation {
                     DO UPDATE SET last_completed = excluded.last_completed
             )",
             noted_each!("passed"),
-            " SELECT user_id FROM passed LEFT JOIN rotated USING (user_id)
-              WHERE 1 / (rotated.user_id IS NOT NULL)::integer = 1"
+            " SELECT user_id, 1 / (rotated.user_id IS NOT NULL)::integer = 1
+              FROM passed LEFT JOIN rotated USING (user_id)",
+            moved!()
         )
     };
 }
@@ -75,9 +76,8 @@ macro_rules! passed {
     ($change:literal) => {
         concat!(
             "passed AS (
-                UPDATE second_factors f SET revision = f.revision + 1, streak = partial.streak,
-                waiting_until = partial.waiting_until, recent = partial.recent,
-                closed = partial.closed, budget_row = partial.budget_row",
+                UPDATE second_factors f SET ",
+            new_budget!(),
             $change,
             " RETURNING partial.*"
         )
@@ -136,14 +136,7 @@ macro_rules! redemption {
 const FIRST_REDEMPTION: &str = redemption!(
     "",
     "WHERE t.user_id IN (SELECT id FROM owner) FOR UPDATE OF t ",
-    "made AS (
-        INSERT INTO second_factors
-            (user_id, revision, streak, waiting_until, recent, closed, budget_row)
-        SELECT user_id, revision + 1, streak, waiting_until, recent, closed, budget_row
-        FROM partial
-        ON CONFLICT DO NOTHING RETURNING user_id
-    ), passed AS (
-        SELECT partial.* FROM partial JOIN made USING (user_id)"
+    first_factor!("passed")
 );
 
 macro_rules! later_redemption {
@@ -227,8 +220,8 @@ impl Change for Claiming {
         finish!("")
     }
 
-    fn is_first(&self) -> bool {
-        false
+    fn revision(&self) -> i64 {
+        self.rotation.revision
     }
 
     fn common(&self) -> &Common {
@@ -268,8 +261,8 @@ impl Change for Redeemed {
         }
     }
 
-    fn is_first(&self) -> bool {
-        self.rotation.revision == 0
+    fn revision(&self) -> i64 {
+        self.rotation.revision
     }
 
     fn common(&self) -> &Common {

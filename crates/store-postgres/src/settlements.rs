@@ -7,13 +7,13 @@ use vestibule_store::{DialogueChange, Sealed, Settlement, StoreError, Swap, Trai
 use vestibule_store_sql::{integer, new_dialogue};
 
 use crate::audit::noted_each;
-use crate::factors::{Change, Common, bind_columns};
+use crate::factors::{Change, Common, bind_columns, first_factor, moved, new_budget};
 use crate::{PostgresStore, Statement};
 
 /// Locks the partial token of a session, and changes it when the budget was stored and the
 /// settlement says so. It is deleted or updated, never both in one statement.
 macro_rules! settlement {
-    ($passes_over:literal, $before:literal, $partial:literal, $settled:literal) => {
+    ($passes_over:literal, $before:literal, $partial:literal, $settled:expr) => {
         concat!(
             "WITH given AS (
                 SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[],
@@ -43,7 +43,8 @@ macro_rules! settlement {
                     AND NOT settled.ends_token AND t.user_id = settled.user_id
             )",
             noted_each!("settled"),
-            " SELECT user_id FROM settled"
+            " SELECT user_id, TRUE FROM settled",
+            moved!()
         )
     };
 }
@@ -55,14 +56,7 @@ const FIRST_SETTLEMENT: &str = settlement!(
         SELECT id FROM users WHERE id IN (SELECT user_id FROM given) FOR KEY SHARE
     ), ",
     "WHERE t.user_id IN (SELECT id FROM owner) FOR UPDATE OF t ",
-    "made AS (
-        INSERT INTO second_factors
-            (user_id, revision, streak, waiting_until, recent, closed, budget_row)
-        SELECT user_id, revision + 1, streak, waiting_until, recent, closed, budget_row
-        FROM partial
-        ON CONFLICT DO NOTHING RETURNING user_id
-    ), settled AS (
-        SELECT partial.* FROM partial JOIN made USING (user_id)"
+    first_factor!("settled")
 );
 
 macro_rules! later_settlement {
@@ -71,13 +65,14 @@ macro_rules! later_settlement {
             $passes_over,
             "",
             "JOIN second_factors f ON f.user_id = given.user_id FOR UPDATE OF t, f ",
-            "settled AS (
-                UPDATE second_factors f SET revision = f.revision + 1, streak = partial.streak,
-                waiting_until = partial.waiting_until, recent = partial.recent,
-                closed = partial.closed, budget_row = partial.budget_row
-             FROM partial
-             WHERE f.user_id = partial.user_id AND f.revision = partial.revision
-             RETURNING partial.*"
+            concat!(
+                "settled AS (
+                    UPDATE second_factors f SET ",
+                new_budget!(),
+                " FROM partial
+                  WHERE f.user_id = partial.user_id AND f.revision = partial.revision
+                  RETURNING partial.*"
+            )
         )
     };
 }
@@ -109,8 +104,8 @@ impl Change for Settling {
         }
     }
 
-    fn is_first(&self) -> bool {
-        self.revision == 0
+    fn revision(&self) -> i64 {
+        self.revision
     }
 
     fn common(&self) -> &Common {

@@ -26,8 +26,11 @@ pub(crate) trait Item: Send + Sync + Sized + 'static {
     /// What becomes of it.
     type Answer: Send;
 
-    /// Whom it is about, if two of the same must not be in one statement.
-    fn rival(&self) -> Option<Uuid>;
+    /// What it rests on, if it is a change of something.
+    fn rests_on(&self) -> Option<Version>;
+
+    /// Whether that is not there any more, for whatever else rests on it too.
+    fn has_moved(answer: &Self::Answer) -> bool;
 
     /// Runs the statement for all of these; an answer for each, in their order.
     fn run(
@@ -36,10 +39,20 @@ pub(crate) trait Item: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = sqlx::Result<Vec<Self::Answer>>> + Send;
 }
 
+/// What a change rests on: a user's second factor in a revision. There is at most one change of a
+/// user in a statement.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Version {
+    pub(crate) user: Uuid,
+    pub(crate) revision: i64,
+}
+
 /// What becomes of one of many.
 pub(crate) enum Outcome<T> {
     /// What the statement says.
     Answered(T),
+    /// What it rests on was changed by another one that came first. It was not asked.
+    Moved,
     /// The statement was refused, perhaps because of somebody else who was in it. Nothing was
     /// written.
     Refused,
@@ -135,7 +148,10 @@ async fn work<I: Item>(connections: Connections, waiting: Arc<Mutex<Waiting<I>>>
         came_together = items.len();
         let answered = I::run(&items, &connections).await;
         let mut answers = match answered {
-            Ok(answers) => Ok(answers.into_iter()),
+            Ok(answers) => {
+                dismiss(&mut lock(&waiting), &moved(&items, &answers));
+                Ok(answers.into_iter())
+            }
             Err(error) => Err(Arc::new(error)),
         };
         for reply in replies {
@@ -152,10 +168,36 @@ async fn work<I: Item>(connections: Connections, waiting: Arc<Mutex<Waiting<I>>>
     }
 }
 
+/// What is not there any more, as these have found.
+fn moved<I: Item>(items: &[I], answers: &[I::Answer]) -> HashSet<Version> {
+    let both = items.iter().zip(answers);
+    let moved = both.filter(|(_, answer)| I::has_moved(answer));
+    moved.filter_map(|(item, _)| item.rests_on()).collect()
+}
+
+/// Answers those who wait in vain: however many guess at once, they do not wait for each other.
+fn dismiss<I: Item>(waiting: &mut Waiting<I>, moved: &HashSet<Version>) {
+    if moved.is_empty() {
+        return;
+    }
+    let in_vain = |item: &I| {
+        item.rests_on()
+            .is_some_and(|version| moved.contains(&version))
+    };
+    let (dismissed, others) = std::mem::take(&mut waiting.items)
+        .into_iter()
+        .partition::<VecDeque<_>, _>(|(_, item, _)| in_vain(item));
+    waiting.items = others;
+    for (_, _, reply) in dismissed {
+        // Who has stopped waiting does not hear of it.
+        let _ = reply.send(Ok(Outcome::Moved));
+    }
+}
+
 /// Takes those who are next; none is at work when there are none.
 fn take<I: Item>(waiting: &mut Waiting<I>) -> Option<(Vec<I>, Vec<Reply<I>>)> {
     let (mut items, mut replies) = (Vec::new(), Vec::new());
-    let mut rivals = HashSet::new();
+    let mut users = HashSet::new();
     let mut later = VecDeque::new();
     while items.len() < MOST
         && let Some((number, item, reply)) = waiting.items.pop_front()
@@ -163,7 +205,8 @@ fn take<I: Item>(waiting: &mut Waiting<I>) -> Option<(Vec<I>, Vec<Reply<I>>)> {
         if reply.is_closed() {
             continue;
         }
-        if item.rival().is_none_or(|rival| rivals.insert(rival)) {
+        let user = item.rests_on().map(|version| version.user);
+        if user.is_none_or(|user| users.insert(user)) {
             items.push(item);
             replies.push(reply);
         } else {
@@ -184,14 +227,19 @@ fn lock<I: Item>(waiting: &Mutex<Waiting<I>>) -> MutexGuard<'_, Waiting<I>> {
 mod tests {
     use super::*;
 
-    /// Somebody's.
-    struct Theirs(Uuid);
+    /// Somebody's, and a revision.
+    struct Theirs(Uuid, i64);
 
     impl Item for Theirs {
         type Answer = ();
 
-        fn rival(&self) -> Option<Uuid> {
-            (!self.0.is_nil()).then_some(self.0)
+        fn rests_on(&self) -> Option<Version> {
+            let Self(user, revision) = *self;
+            (!user.is_nil()).then_some(Version { user, revision })
+        }
+
+        fn has_moved((): &()) -> bool {
+            true
         }
 
         async fn run(items: &[Self], _: &Connections) -> sqlx::Result<Vec<()>> {
@@ -206,7 +254,7 @@ mod tests {
         let items = (1..).zip(whose).map(|(number, whose)| {
             let (reply, answer) = oneshot::channel();
             answers.push(answer);
-            (number, Theirs(Uuid::from_u128(whose)), reply)
+            (number, Theirs(Uuid::from_u128(whose), 1), reply)
         });
         let waiting = Waiting {
             items: items.collect(),
@@ -247,6 +295,19 @@ mod tests {
         let (first, last) = everybody.split_at(MOST);
         check_taken(&mut waiting, first);
         check_taken(&mut waiting, last);
+    }
+
+    #[test]
+    fn who_rests_on_what_has_moved_is_answered_at_once() {
+        let (mut waiting, mut answers) = waiting([1, 1, 2, 1]);
+        waiting.items[3].1.1 = 2;
+        let (first, _) = take(&mut waiting).unwrap();
+        dismiss(&mut waiting, &moved(&first, &[(), ()]));
+        let answered = answers[1].try_recv();
+        assert!(matches!(answered, Ok(Ok(Outcome::Moved))));
+        // The last one knows of the change.
+        check_taken(&mut waiting, &[1]);
+        assert!(answers[3].try_recv().is_err());
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use sqlx::{FromRow, query, query_as};
-use uuid::Uuid;
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow as _, Row as _, query};
 use vestibule_engine::{NewToken, SessionId, Timestamp, TokenHash, UserId};
 use vestibule_store::{Bearer, StoreError, Swap, Tokens, Trail};
 
@@ -12,7 +12,7 @@ use crate::PostgresStore;
 use crate::audit::{Note, noted};
 use crate::connections::Connections;
 use crate::error::{retrying, store_error};
-use crate::together::{Item, Outcome};
+use crate::together::{Item, Outcome, Version};
 use vestibule_store_sql::{BearerRow, user_columns};
 
 /// The bearers of many tokens, with the number of each in the list.
@@ -38,41 +38,27 @@ const BEARERS: &str = concat!(
     LEFT JOIN mfa_providers p ON p.id = m.provider"
 );
 
-#[derive(FromRow)]
-struct AskedBearerRow {
-    number: i64,
-    #[sqlx(flatten)]
-    bearer: BearerRow,
-}
-
-/// Bearers are read for all who ask.
+/// Bearers are read for all who ask. Each reads their own row: there is a lot in it.
 impl Item for TokenHash {
-    type Answer = Option<BearerRow>;
+    type Answer = Option<PgRow>;
 
-    fn rival(&self) -> Option<Uuid> {
+    fn rests_on(&self) -> Option<Version> {
         None
     }
 
-    async fn run(
-        items: &[Self],
-        connections: &Connections,
-    ) -> sqlx::Result<Vec<Option<BearerRow>>> {
-        let hashes: Vec<_> = items
-            .iter()
-            .map(|hash| hash.as_bytes().as_slice())
-            .collect();
-        let rows: Vec<AskedBearerRow> = query_as(BEARERS)
-            .bind(hashes)
-            .fetch_all(connections)
-            .await?;
-        let mut found: HashMap<_, _> = rows
-            .into_iter()
-            .map(|row| (row.number, row.bearer))
-            .collect();
-        Ok((1..)
-            .zip(items)
-            .map(|(number, _)| found.remove(&number))
-            .collect())
+    fn has_moved(_: &Self::Answer) -> bool {
+        false
+    }
+
+    async fn run(items: &[Self], connections: &Connections) -> sqlx::Result<Vec<Option<PgRow>>> {
+        let hashes = items.iter().map(|hash| hash.as_bytes().as_slice());
+        let rows = query(BEARERS).bind(hashes.collect::<Vec<_>>());
+        let mut found = HashMap::new();
+        for row in rows.fetch_all(connections).await? {
+            found.insert(row.try_get::<i64, _>("number")?, row);
+        }
+        let numbers = (1..).zip(items);
+        Ok(numbers.map(|(number, _)| found.remove(&number)).collect())
     }
 }
 
@@ -107,12 +93,13 @@ impl Tokens for PostgresStore {
     async fn bearer(&self, token: &TokenHash) -> Result<Option<Bearer>, StoreError> {
         let row = match self.bearers.ask(*token).await? {
             Outcome::Answered(row) => row,
-            Outcome::Refused => {
+            Outcome::Moved | Outcome::Refused => {
                 let alone = TokenHash::run(&[*token], &self.connections).await;
                 alone.map_err(store_error)?.into_iter().next().flatten()
             }
         };
-        row.map(Bearer::try_from).transpose()
+        let row = row.map(|row| BearerRow::from_row(&row)).transpose();
+        row.map_err(store_error)?.map(Bearer::try_from).transpose()
     }
 
     async fn mint(

@@ -3,9 +3,7 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 use vestibule_engine::audit::{Entry, Mac, Seal, Signed, Written};
-use vestibule_store::{OpenChain, StoreError, Taken, Trail};
-
-use crate::integer;
+use vestibule_store::OpenChain;
 
 /// The columns of an [`AuditRow`], of a table or alias `e`.
 #[macro_export]
@@ -125,46 +123,4 @@ impl From<OpenChainRow> for OpenChain {
             last: row.last.unsigned_abs(),
         }
     }
-}
-
-/// The rows of a trail as one value of a statement: JSON, an array of arrays, in the order of the
-/// table's columns. Ids and codes are in hexadecimal digits.
-///
-/// # Errors
-/// When a number does not fit, which is a fault of ours.
-pub fn audit_text(chain: Uuid, taken: &Taken, trail: Trail<'_>) -> Result<String, StoreError> {
-    let id = |id: Uuid| id.simple().to_string();
-    let rows = taken.with(trail).map(|(number, signed)| {
-        let entry = &signed.entry;
-        Ok((
-            (
-                id(entry.id),
-                id(chain),
-                integer(number)?,
-                entry.at,
-                &entry.event,
-                &entry.outcome,
-            ),
-            (entry.actor_id.map(id), &entry.actor),
-            (&entry.object_kind, &entry.object_id, &entry.object),
-            (
-                &entry.address,
-                id(entry.request),
-                &entry.reason,
-                &entry.details,
-                hexadecimal(&signed.mac),
-            ),
-        ))
-    });
-    let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
-    serde_json::to_string(&rows).map_err(|error| StoreError::Bug(Box::new(error)))
-}
-
-fn hexadecimal(octets: &[u8]) -> String {
-    use std::fmt::Write as _;
-    octets.iter().fold(String::new(), |mut text, octet| {
-        // A string takes whatever is written to it.
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
 }

@@ -27,7 +27,7 @@ use vestibule_store::{
     StoreError,
 };
 
-pub use crate::audit::{AuditRow, OpenChainRow, SealRow, audit_text};
+pub use crate::audit::{AuditRow, OpenChainRow, SealRow};
 use crate::factors::FactorRow;
 pub use crate::factors::SeedRow;
 pub use crate::identity_providers::LocalProviderRow;

@@ -10,7 +10,7 @@ use vestibule_store::{
     Audit, AuditQuery, Listing, Numbers, OpenChain, RowsOf, StoreError, Swap, Taken, Trail,
 };
 use vestibule_store_sql::{
-    AuditRow, OpenChainRow, SealRow, audit_columns, audit_text, integer, seal_columns, window,
+    AuditRow, OpenChainRow, SealRow, audit_columns, integer, seal_columns, window,
 };
 
 use crate::SqliteStore;
@@ -119,6 +119,48 @@ const SEAL: &str = "
     INSERT INTO audit_seals (number, chain, after, last, count, total, at, previous, hash, key_id)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
     WHERE ?1 = coalesce((SELECT max(number) FROM audit_seals), 0) + 1";
+
+/// The rows of a trail as one value of a statement: JSON, an array of arrays, in the order of the
+/// table's columns. Ids and codes are in hexadecimal digits.
+///
+/// # Errors
+/// When a number does not fit, which is a fault of ours.
+fn audit_text(chain: Uuid, taken: &Taken, trail: Trail<'_>) -> Result<String, StoreError> {
+    let id = |id: Uuid| id.simple().to_string();
+    let rows = taken.with(trail).map(|(number, signed)| {
+        let entry = &signed.entry;
+        Ok((
+            (
+                id(entry.id),
+                id(chain),
+                integer(number)?,
+                entry.at,
+                &entry.event,
+                &entry.outcome,
+            ),
+            (entry.actor_id.map(id), &entry.actor),
+            (&entry.object_kind, &entry.object_id, &entry.object),
+            (
+                &entry.address,
+                id(entry.request),
+                &entry.reason,
+                &entry.details,
+                hexadecimal(&signed.mac),
+            ),
+        ))
+    });
+    let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
+    serde_json::to_string(&rows).map_err(|error| StoreError::Bug(Box::new(error)))
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    use std::fmt::Write as _;
+    octets.iter().fold(String::new(), |mut text, octet| {
+        // A string takes whatever is written to it.
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
+}
 
 /// Rows that are about to be written, with their numbers.
 pub(crate) struct Note {

@@ -9,7 +9,7 @@ use super::MILLION;
 use crate::args::Args;
 use crate::fault::{Fault, OrFault as _, Result};
 use crate::figures::{Latencies, Spread, milliseconds};
-use crate::report::{Line, Side, Target, Value};
+use crate::report::{Line, Target, Value};
 use crate::rows::Row;
 use crate::site::{Database, Site};
 
@@ -80,17 +80,12 @@ async fn page(
         medians.extend(latencies.percentile(50).map(milliseconds));
     }
     let median = Spread::of(medians).or_fault("there was no round")?;
+    let title = format!("{title}, of a million");
+    let (value, target) = (Value::Milliseconds(median), Target::Within(MOST));
     Ok(Line {
-        row: Row::P8.name(),
-        subject: Side {
-            title: format!("{title}, of a million"),
-            value: Value::Milliseconds(median),
-        },
-        reference: None,
-        ratio: None,
         p50: all.percentile(50),
         p99: all.percentile(99),
-        target: Target::Within(MOST),
         faults,
+        ..Line::alone(Row::P8, title, value, target)
     })
 }

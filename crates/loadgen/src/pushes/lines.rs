@@ -116,17 +116,5 @@ fn p99s(rounds: &[&Latencies]) -> Result<Vec<f64>> {
 }
 
 fn line(title: &str, value: Value, target: Target) -> Line {
-    Line {
-        row: Row::P5.name(),
-        subject: Side {
-            title: title.to_owned(),
-            value,
-        },
-        reference: None,
-        ratio: None,
-        p50: None,
-        p99: None,
-        target,
-        faults: Vec::new(),
-    }
+    Line::alone(Row::P5, title, value, target)
 }
