@@ -28,25 +28,24 @@ pub(crate) trait Change: Send + Sync + Sized + 'static {
     /// The statement of one.
     fn alone(&self) -> &'static str;
 
-    /// The revision of the factor that it changes.
-    fn revision(&self) -> i64;
-
     /// Whether there is no row yet. Whoever makes one waits for others that make the same, so that
     /// is done alone.
     fn is_first(&self) -> bool {
-        self.revision() == 0
+        self.common().revision == 0
     }
 
-    /// The user, the budget that they get, and what is noted of it.
+    /// What all changes say.
     fn common(&self) -> &Common;
 
     /// Binds what comes after the first eight values.
     fn bind<'q>(statement: Statement<'q>, changes: &'q [Arc<Self>]) -> Statement<'q>;
 }
 
-/// The first eight values of a change.
+/// The user, the budget that they get, and what is noted of it: the first eight values of a change.
 pub(crate) struct Common {
     user: Uuid,
+    /// The revision of the factor that is changed, which each statement has in a place of its own.
+    pub(crate) revision: i64,
     streak: i64,
     waiting_until: Option<i64>,
     recent: Vec<u8>,
@@ -57,9 +56,15 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    pub(crate) fn new(user: UserId, budget: &GuessBudget, note: &Note) -> Result<Self, StoreError> {
+    pub(crate) fn new(
+        user: UserId,
+        revision: u64,
+        budget: &GuessBudget,
+        note: &Note,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
             user: user.uuid(),
+            revision: integer(revision)?,
             streak: budget.streak().into(),
             waiting_until: budget.waiting_until().map(Timestamp::as_micros),
             recent: budget.recent().to_bytes().to_vec(),
@@ -122,7 +127,7 @@ impl<C: Change> Item for Arc<C> {
     fn rests_on(&self) -> Option<Version> {
         Some(Version {
             user: self.common().user,
-            revision: self.revision(),
+            revision: self.common().revision,
         })
     }
 

@@ -159,7 +159,6 @@ struct Rotation {
     session: Uuid,
     verified: NewToken,
     completed: Option<i64>,
-    revision: i64,
 }
 
 impl Rotation {
@@ -169,16 +168,14 @@ impl Rotation {
         partial: TokenHash,
         verified: &NewToken,
         completed: Option<Timestamp>,
-        revision: u64,
-    ) -> Result<Self, StoreError> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             common,
             partial,
             session: session.uuid(),
             verified: verified.clone(),
             completed: completed.map(Timestamp::as_micros),
-            revision: integer(revision)?,
-        })
+        }
     }
 }
 
@@ -200,7 +197,7 @@ macro_rules! bind_rotations {
                 .session_expires
                 .as_micros(),
             change.rotation.completed,
-            change.rotation.revision,
+            change.rotation.common.revision,
         )
     };
 }
@@ -218,10 +215,6 @@ impl Change for Claiming {
 
     fn alone(&self) -> &'static str {
         finish!("")
-    }
-
-    fn revision(&self) -> i64 {
-        self.rotation.revision
     }
 
     fn common(&self) -> &Common {
@@ -261,10 +254,6 @@ impl Change for Redeemed {
         }
     }
 
-    fn revision(&self) -> i64 {
-        self.rotation.revision
-    }
-
     fn common(&self) -> &Common {
         &self.rotation.common
     }
@@ -289,13 +278,12 @@ impl PostgresStore {
         let note = self.note(trail).await?;
         let claiming = Claiming {
             rotation: Rotation::new(
-                Common::new(claim.user(), claim.budget(), &note)?,
+                Common::new(claim.user(), claim.revision(), claim.budget(), &note)?,
                 claim.session(),
                 finish.partial,
                 &finish.verified,
                 finish.device_completed,
-                claim.revision(),
-            )?,
+            ),
             step: integer(claim.step().number())?,
             seed: claim.seed().uuid(),
             verified_seed: finish.verified_seed.clone(),
@@ -319,13 +307,17 @@ impl PostgresStore {
         let note = self.note(trail).await?;
         let redeemed = Redeemed {
             rotation: Rotation::new(
-                Common::new(acceptance.user(), acceptance.budget(), &note)?,
+                Common::new(
+                    acceptance.user(),
+                    acceptance.revision(),
+                    acceptance.budget(),
+                    &note,
+                )?,
                 acceptance.session(),
                 redemption.partial,
                 &redemption.verified,
                 redemption.device_completed,
-                acceptance.revision(),
-            )?,
+            ),
             provider: acceptance.provider().uuid(),
             provider_revision: integer(acceptance.provider_revision())?,
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 use vestibule_store::{DialogueChange, Sealed, Settlement, StoreError, Swap, Trail};
-use vestibule_store_sql::{integer, new_dialogue};
+use vestibule_store_sql::new_dialogue;
 
 use crate::audit::noted_each;
 use crate::factors::{Change, Common, bind_columns, first_factor, moved, new_budget};
@@ -81,7 +81,6 @@ macro_rules! later_settlement {
 pub(crate) struct Settling {
     common: Common,
     session: Uuid,
-    revision: i64,
     ends_token: bool,
     dialogue: DialogueChange,
 }
@@ -104,10 +103,6 @@ impl Change for Settling {
         }
     }
 
-    fn revision(&self) -> i64 {
-        self.revision
-    }
-
     fn common(&self) -> &Common {
         &self.common
     }
@@ -117,7 +112,7 @@ impl Change for Settling {
             statement,
             changes,
             |change| change.session,
-            change.revision,
+            change.common.revision,
             change.ends_token,
             new_dialogue(&change.dialogue).is_some(),
             change.sealed().map(|sealed| sealed.key_id),
@@ -134,9 +129,13 @@ impl PostgresStore {
     ) -> Result<Swap, StoreError> {
         let note = self.note(trail).await?;
         let settling = Settling {
-            common: Common::new(settlement.user, &settlement.budget, &note)?,
+            common: Common::new(
+                settlement.user,
+                settlement.revision,
+                &settlement.budget,
+                &note,
+            )?,
             session: settlement.session.uuid(),
-            revision: integer(settlement.revision)?,
             ends_token: settlement.ends_token,
             dialogue: settlement.dialogue.clone(),
         };
