@@ -146,8 +146,6 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> Exit {
 /// Runs a server on all cores until it is told to stop.
 pub fn serve_until_stopped(config: Config, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
-        // A thread that has hashed passwords gives its memory back when it ends.
-        .thread_keep_alive(std::time::Duration::from_secs(1))
         .enable_all()
         .build()
     {

@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jpeg_encoder::{ColorType, Encoder};
-use qrcode::{Color, EcLevel, QrCode};
+use fast_qr::{ECL, QRBuilder, QRCode};
+use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType};
 use vestibule_engine::Secret;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::ServiceError;
 
@@ -18,32 +18,68 @@ const QUALITY: u8 = 60;
 
 /// The barcode of a text, as a JPEG in standard base64 without line breaks.
 pub(crate) fn barcode(text: &Secret<String>) -> Result<Secret<String>, ServiceError> {
-    let code = QrCode::with_error_correction_level(text.expose(), EcLevel::M)
-        .map_err(|error| ServiceError::bug("a barcode could not be made", error))?;
-    let modules = code.width();
-    let side = (modules + 2 * MARGIN) * SCALE;
-    let mut pixels = Zeroizing::new(vec![u8::MAX; side * side]);
-    let rows = pixels.chunks_exact_mut(side).skip(MARGIN * SCALE);
-    let colors = Zeroizing::new(
-        code.to_colors()
-            .into_iter()
-            .map(|color| if color == Color::Dark { 0 } else { u8::MAX })
-            .collect::<Vec<u8>>(),
-    );
-    for (y, row) in rows.take(modules * SCALE).enumerate() {
-        let colors = colors.iter().skip(y / SCALE * modules).take(modules);
-        let cells = row.chunks_exact_mut(SCALE).skip(MARGIN);
-        for (cell, color) in cells.zip(colors) {
-            cell.fill(*color);
-        }
-    }
-    let too_large = |_| ServiceError::bug("a barcode could not be made", "it is too large");
-    let width = u16::try_from(side).map_err(too_large)?;
+    let picture = Picture::of(text)?;
     let mut jpeg = Zeroizing::new(Vec::new());
     Encoder::new(&mut *jpeg, QUALITY)
-        .encode(&pixels, width, width, ColorType::Luma)
+        .encode_image(picture)
         .map_err(|error| ServiceError::bug("a barcode could not be made", error))?;
     Ok(Secret::new(STANDARD.encode(&*jpeg)))
+}
+
+/// A QR code on white, of which the encoder asks for one line of pixels at a time. Wiped when it is
+/// dropped: it tells the text.
+struct Picture {
+    code: QRCode,
+    /// Pixels of a side.
+    side: u16,
+}
+
+impl Picture {
+    fn of(text: &Secret<String>) -> Result<Self, ServiceError> {
+        let code = QRBuilder::new(text.expose().as_str())
+            .ecl(ECL::M)
+            .build()
+            .map_err(|error| ServiceError::bug("a barcode could not be made", error))?;
+        let side = u16::try_from((code.size + 2 * MARGIN) * SCALE)
+            .map_err(|_| ServiceError::bug("a barcode could not be made", "it is too large"))?;
+        Ok(Self { code, side })
+    }
+}
+
+impl Drop for Picture {
+    fn drop(&mut self) {
+        for module in &mut self.code.data {
+            module.0.zeroize();
+        }
+    }
+}
+
+impl ImageBuffer for Picture {
+    fn get_jpeg_color_type(&self) -> JpegColorType {
+        JpegColorType::Luma
+    }
+
+    fn width(&self) -> u16 {
+        self.side
+    }
+
+    fn height(&self) -> u16 {
+        self.side
+    }
+
+    fn fill_buffers(&self, y: u16, [luma, ..]: &mut [Vec<u8>; 4]) {
+        let Picture { code, side } = self;
+        let mut rows = code.data.chunks_exact(code.size).take(code.size);
+        let row = (usize::from(y) / SCALE).checked_sub(MARGIN);
+        let modules = row.and_then(|row| rows.nth(row)).into_iter().flatten();
+        let end = luma.len() + usize::from(*side);
+        luma.extend([u8::MAX; MARGIN * SCALE]);
+        for module in modules {
+            luma.extend([if module.value() { 0 } else { u8::MAX }; SCALE]);
+        }
+        // What is left is the margin on the right, or a line of nothing else.
+        luma.resize(end, u8::MAX);
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
-//! Password hashing: argon2id, on as many threads as there are cores, fair, and with a bounded
-//! queue.
+//! Password hashing: argon2id, on as many threads as there are cores, behind all other work, fair,
+//! and with a bounded queue.
+
+mod threads;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,10 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::OnceCell;
 use tracing::{Instrument as _, debug_span};
 use vestibule_engine::Secret;
 use vestibule_store::PasswordHash;
 
+use self::threads::Threads;
 use crate::turns::{NoPlace, Turns};
 use crate::{ClientAddress, Random, TRACE};
 
@@ -21,6 +25,8 @@ const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 #[derive(Debug)]
 pub struct Hasher {
     turns: Turns,
+    /// Once there was something to hash.
+    threads: OnceCell<Threads>,
     cores: usize,
     hashes: AtomicU64,
     refusals: AtomicU64,
@@ -44,6 +50,7 @@ impl Hasher {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             turns: Turns::new(cores, queue),
+            threads: OnceCell::new(),
             cores,
             hashes: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
@@ -106,9 +113,13 @@ impl Hasher {
             self.refusals.fetch_add(1, Ordering::Relaxed);
             HasherError::Busy
         })?;
+        let threads = self
+            .threads
+            .get_or_try_init(async || Threads::new(self.cores));
+        let threads = threads.await.map_err(failed)?;
         self.hashes.fetch_add(1, Ordering::Relaxed);
         // The turn goes along: work whose client has gone still occupies a thread.
-        let task = tokio::task::spawn_blocking(move || {
+        let task = threads.run(move || {
             let outcome = work();
             drop(turn);
             outcome

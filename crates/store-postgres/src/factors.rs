@@ -109,12 +109,17 @@ macro_rules! first_factor {
     };
 }
 
-/// Those whose factors are in another revision, locked or not: it only grows.
+/// Those who were not `done`, and whose factors are in another revision, locked or not: it only
+/// grows.
 macro_rules! moved {
-    () => {
-        " UNION ALL
-          SELECT given.user_id, FALSE FROM given JOIN second_factors f USING (user_id)
-          WHERE f.revision <> given.revision"
+    ($done:literal) => {
+        concat!(
+            " UNION ALL
+              SELECT given.user_id, FALSE FROM given JOIN second_factors f USING (user_id)
+              WHERE given.user_id NOT IN (SELECT user_id FROM ",
+            $done,
+            ") AND f.revision <> given.revision"
+        )
     };
 }
 

@@ -14,8 +14,8 @@ use crate::{PostgresStore, Statement};
 /// All of a rotation. The partial token is locked, which waits for whoever ends or spends it and
 /// then finds it gone; only with it the factor is compared and set; only with that the token
 /// rotates. The division can only fail, and with it the whole statement, if a locked row could
-/// vanish. Each part hands on what the next one needs: to join it with what was given once more
-/// would cost more the more are given.
+/// vanish. Each part hands on what the next one needs: to join it with what was given once more,
+/// or with another part, would cost more the more are given.
 macro_rules! rotation {
     ($passes_over:literal, $types:literal, $names:literal, $before:literal, $partial:expr, $passed:expr) => {
         concat!(
@@ -53,9 +53,9 @@ macro_rules! rotation {
                     DO UPDATE SET last_completed = excluded.last_completed
             )",
             noted_each!("passed"),
-            " SELECT user_id, 1 / (rotated.user_id IS NOT NULL)::integer = 1
-              FROM passed LEFT JOIN rotated USING (user_id)",
-            moved!()
+            " SELECT user_id, TRUE FROM passed
+              WHERE 1 / ((SELECT count(*) FROM rotated) = (SELECT count(*) FROM passed))::integer = 1",
+            moved!("passed")
         )
     };
 }

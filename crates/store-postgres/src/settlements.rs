@@ -44,7 +44,7 @@ macro_rules! settlement {
             )",
             noted_each!("settled"),
             " SELECT user_id, TRUE FROM settled",
-            moved!()
+            moved!("settled")
         )
     };
 }

@@ -1,6 +1,6 @@
 //! A QR code out of half blocks: one character holds two modules, one above the other.
 
-use qrcode::{Color, EcLevel, QrCode};
+use fast_qr::{ECL, QRBuilder};
 
 /// Light modules around the code (ISO/IEC 18004 section 6.3.8).
 const MARGIN: usize = 4;
@@ -8,15 +8,14 @@ const MARGIN: usize = 4;
 /// Draws a text. On a terminal with colours black and white are set; without, a block stands for
 /// light, as terminals are mostly dark.
 pub(super) fn draw(text: &str, colours: bool) -> Option<String> {
-    let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
-    let width = code.width();
-    let modules = code.to_colors();
+    let code = QRBuilder::new(text).ecl(ECL::L).build().ok()?;
+    let width = code.size;
     let is_light = |x: usize, y: usize| {
         let inside = |n: usize| n.checked_sub(MARGIN).filter(|&n| n < width);
         let module = inside(x)
             .zip(inside(y))
-            .and_then(|(x, y)| modules.get(y * width + x));
-        module != Some(&Color::Dark)
+            .and_then(|(x, y)| code.data.get(y * width + x));
+        !module.is_some_and(|module| module.value())
     };
     let size = width + 2 * MARGIN;
     let mut drawing = String::new();
@@ -52,20 +51,20 @@ mod tests {
     fn the_drawing_holds_the_code() {
         let drawing = draw(URL, false).unwrap();
         let rows: Vec<Vec<char>> = drawing.lines().map(|line| line.chars().collect()).collect();
-        let code = QrCode::with_error_correction_level(URL, EcLevel::L).unwrap();
-        let size = code.width() + 2 * MARGIN;
+        let code = QRBuilder::new(URL).ecl(ECL::L).build().unwrap();
+        let size = code.size + 2 * MARGIN;
         assert_eq!(rows.len(), size.div_ceil(2));
         for y in 0..size {
             assert_eq!(rows[y / 2].len(), size);
             for (x, &cell) in rows[y / 2].iter().enumerate() {
                 let light = if y % 2 == 0 { "█▀" } else { "█▄" }.contains(cell);
                 let module = |n: usize| {
-                    (MARGIN..MARGIN + code.width())
+                    (MARGIN..MARGIN + code.size)
                         .contains(&n)
                         .then(|| n - MARGIN)
                 };
                 let dark = match (module(x), module(y)) {
-                    (Some(x), Some(y)) => code[(x, y)] == Color::Dark,
+                    (Some(x), Some(y)) => code[y][x].value(),
                     _ => false,
                 };
                 assert_eq!(light, !dark, "module {x}, {y}");
