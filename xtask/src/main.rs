@@ -35,6 +35,10 @@ cargo xtask <command>
   deny    licences, bans, sources and advisories of dependencies, by cargo-deny
   bench [P1|…|P10 …] [--json] [--rounds N]
           how fast a release build is, against references of the same run
+  bench --plot [users|connections|requests|servers|pushes|soak …] [--soak TIME]
+          the same over what grows, as pictures in docs/performance; `--soak 1h` alone is one of them
+  bench --simulate
+          what more servers and a larger database would do, by a model
   fuzz [TARGET] [--seconds N]
           gives hostile inputs to a target, or to each, for a minute or as long as asked for;
           needs cargo-fuzz and a nightly compiler";

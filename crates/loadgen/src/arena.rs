@@ -10,7 +10,8 @@ mod update;
 mod venue;
 
 pub(crate) use echo::{ARGUMENT as ECHO, serve as serve_echo};
-pub(crate) use venue::Venue;
+pub(crate) use initialize::is_seeded;
+pub(crate) use venue::{CONNECTIONS, Venue, Way};
 
 use commit::Commit;
 use echo::Echo;

@@ -22,7 +22,7 @@ const MILLION: usize = 1_000_000;
 /// Of the million, one in so many has a seed that a server can open, and signs in.
 const ONE_IN: usize = 500;
 /// Sign-ins of a lap: one of each of those, or two of each of the thousand.
-const FINISHES: usize = MILLION / ONE_IN;
+pub(crate) const FINISHES: usize = MILLION / ONE_IN;
 /// Laps of a heat.
 const LAPS: usize = 3;
 
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: &Args, postgres: &Postgres) -> Result<Vec<Line>> {
 }
 
 /// A server for so many users, of whom one in so many signs in.
-async fn prepare<'a>(
+pub(crate) async fn prepare<'a>(
     args: &Args,
     postgres: &'a Postgres,
     users: usize,
@@ -73,7 +73,7 @@ async fn prepare<'a>(
 }
 
 /// Some laps, of which the steps are put back in between.
-async fn heat(venue: &mut Venue<'_>) -> Result<Heat> {
+pub(crate) async fn heat(venue: &mut Venue<'_>) -> Result<Heat> {
     let mut all = Heat {
         per_second: 0.0,
         latencies: Latencies::default(),
@@ -81,8 +81,7 @@ async fn heat(venue: &mut Venue<'_>) -> Result<Heat> {
     };
     let mut seconds = 0.0;
     for _ in 0..LAPS {
-        venue.site.database.run(PUT_BACK).await?;
-        venue.crowd.put_back(STEPS);
+        put_back(venue).await?;
         let lap = venue.lap(FINISHES).await?;
         let count = u32::try_from(lap.latencies.len()).or_fault("too many finishes")?;
         seconds += f64::from(count) / lap.per_second;
@@ -91,4 +90,11 @@ async fn heat(venue: &mut Venue<'_>) -> Result<Heat> {
     }
     all.per_second = per_second(all.latencies.len(), Duration::from_secs_f64(seconds));
     Ok(all)
+}
+
+/// Takes the last steps for unused, so that codes of this time can be claimed again.
+pub(crate) async fn put_back(venue: &mut Venue<'_>) -> Result<()> {
+    venue.site.database.run(PUT_BACK).await?;
+    venue.crowd.put_back(STEPS);
+    Ok(())
 }

@@ -5,4 +5,5 @@ mod pacemaker;
 mod planned;
 
 pub(crate) use paced::{Pace, Paced, paced};
-pub(crate) use planned::{Load, Tempo, drive};
+pub(crate) use pacemaker::Pacemaker;
+pub(crate) use planned::{Load, Tempo, drive, drive_all};

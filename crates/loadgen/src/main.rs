@@ -19,9 +19,11 @@ mod http;
 mod load;
 mod machine;
 mod phone;
+mod plots;
 mod pushes;
 mod report;
 mod rows;
+mod scale;
 mod site;
 mod start;
 
@@ -33,6 +35,7 @@ use args::Args;
 use fault::{Fault, OrFault as _, Result};
 use report::Line;
 use rows::Row;
+use scale::Model;
 use site::Postgres;
 
 /// The exit code of a wrong command line, as in sysexits(3).
@@ -49,10 +52,17 @@ fn main() -> ExitCode {
         eprintln!("{}", args::USAGE);
         return ExitCode::from(EX_USAGE);
     };
-    let machine = machine::description();
-    match measure(&args) {
-        Ok((postgres, lines)) => {
-            let machine = format!("{machine}, {postgres}");
+    if args.simulate {
+        return match Model::read(&args.into) {
+            Ok(model) => {
+                print!("{}", model.tables());
+                ExitCode::SUCCESS
+            }
+            Err(fault) => failure(&fault),
+        };
+    }
+    match measure(&args, &machine::description()) {
+        Ok((machine, lines)) => {
             if args.json {
                 println!("{:#}", report::json(&machine, args.rounds, &lines));
             } else {
@@ -71,9 +81,9 @@ fn failure(fault: &Fault) -> ExitCode {
 }
 
 /// On one thread: the cores are for those who are measured.
-fn measure(args: &Args) -> Result<(String, Vec<Line>)> {
+fn measure(args: &Args, machine: &str) -> Result<(String, Vec<Line>)> {
     let postgres = Postgres::start()?;
-    let version = postgres.version()?;
+    let machine = format!("{machine}, {}", postgres.version()?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -92,10 +102,11 @@ fn measure(args: &Args) -> Result<(String, Vec<Line>)> {
         if args.rows.contains(&Row::P9) {
             lines.extend(start::run(args).await?);
         }
+        lines.extend(plots::run(args, &postgres, &machine).await?);
         lines.sort_by_key(|line| Row::named(line.row).map(|row| row as usize));
         Ok(lines)
     })?;
-    Ok((version, lines))
+    Ok((machine, lines))
 }
 
 /// Tells whoever waits what is going on.

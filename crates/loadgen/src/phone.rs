@@ -60,6 +60,11 @@ pub(crate) async fn next_step(last: u64) -> Result<u64> {
     Ok(next)
 }
 
+/// The step of this moment.
+pub(crate) fn step_now() -> Result<u64> {
+    Ok(step_at(since_epoch()?))
+}
+
 fn step_at(time: Duration) -> u64 {
     time.as_secs() / STEP.as_secs()
 }

@@ -15,6 +15,8 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 
+pub(crate) use lines::MOST_MEMORY;
+
 use lines::lines;
 use meanwhile::Watch;
 use phones::Phones;
@@ -49,34 +51,27 @@ struct Round {
     /// Before the first push of the round.
     memory: Memory,
     peak: Memory,
+    /// Resident memory over the number of pushes that were pending then, before the first tap.
+    seen: Vec<(usize, u64)>,
     idle: Paced,
     meanwhile: Paced,
 }
 
+/// A server and its users, whose phones ring.
+struct Stage<'a> {
+    site: Site<'a>,
+    crowd: Crowd,
+    phones: Phones,
+    users: usize,
+}
+
 /// Measures the row, in rounds over the same server.
 pub(crate) async fn run(args: &Args, postgres: &Postgres) -> Result<Vec<Line>> {
-    let users = (args.sessions / 2).max(1);
-    allow_open_files(users + OTHERS)?;
-    let settings = format!("[limits]\nconnections = {}\n", users + OTHERS);
-    let site = Site::start(&args.server, Database::in_cluster(postgres), &settings).await?;
-    let crowd = Crowd::settle(&site.database, users + 1).await?;
-    let phones = Phones::start();
-    let provider = json!({
-        "name": "Pushes",
-        "type": "Radius",
-        "hostnames": [phones.address().ip().to_string()],
-        "port": phones.address().port(),
-        "sharedSecret": phones::SECRET,
-        "challengeSharedSecret": phones::CHALLENGE,
-        "authenticationProtocol": "PAP",
-        "mode": "Push",
-        "timeout": TIMEOUT,
-    });
-    let provider = site.administrator.add_provider(&provider).await?;
-    site.administrator.require(&provider).await?;
+    let stage = Stage::prepare(args, postgres).await?;
+    let users = stage.users;
     let mut rounds: Vec<Round> = Vec::new();
     for n in 1..=args.rounds {
-        let round = round(&site, &crowd, &phones).await?;
+        let round = round(&stage).await?;
         let (passed, resident) = (round.passed, round.peak.resident);
         progress(format_args!(
             "round {n}: {passed} of {users} pushes passed, {} MiB at the peak",
@@ -87,7 +82,69 @@ pub(crate) async fn run(args: &Args, postgres: &Postgres) -> Result<Vec<Line>> {
     lines(&rounds, users)
 }
 
-async fn round(site: &Site<'_>, crowd: &Crowd, phones: &Phones) -> Result<Round> {
+/// What was seen while pushes became more.
+pub(crate) struct Rise {
+    pub(crate) users: usize,
+    pub(crate) passed: usize,
+    /// Before the first one.
+    pub(crate) idle: u64,
+    /// Resident memory over the number of those that were pending then.
+    pub(crate) seen: Vec<(usize, u64)>,
+    pub(crate) latencies: Latencies,
+    pub(crate) faults: Vec<String>,
+}
+
+/// One round, of which memory is looked at while pushes become more.
+pub(crate) async fn rise(args: &Args, postgres: &Postgres) -> Result<Rise> {
+    let stage = Stage::prepare(args, postgres).await?;
+    let round = round(&stage).await?;
+    Ok(Rise {
+        users: stage.users,
+        passed: round.passed,
+        idle: round.memory.resident,
+        seen: round.seen,
+        latencies: round.latencies,
+        faults: round.faults,
+    })
+}
+
+impl<'a> Stage<'a> {
+    async fn prepare(args: &Args, postgres: &'a Postgres) -> Result<Self> {
+        let users = (args.sessions / 2).max(1);
+        allow_open_files(users + OTHERS)?;
+        let settings = format!("[limits]\nconnections = {}\n", users + OTHERS);
+        let site = Site::start(&args.server, Database::in_cluster(postgres), &settings).await?;
+        let crowd = Crowd::settle(&site.database, users + 1).await?;
+        let phones = Phones::start();
+        let provider = json!({
+            "name": "Pushes",
+            "type": "Radius",
+            "hostnames": [phones.address().ip().to_string()],
+            "port": phones.address().port(),
+            "sharedSecret": phones::SECRET,
+            "challengeSharedSecret": phones::CHALLENGE,
+            "authenticationProtocol": "PAP",
+            "mode": "Push",
+            "timeout": TIMEOUT,
+        });
+        let provider = site.administrator.add_provider(&provider).await?;
+        site.administrator.require(&provider).await?;
+        Ok(Self {
+            site,
+            crowd,
+            phones,
+            users,
+        })
+    }
+}
+
+async fn round(stage: &Stage<'_>) -> Result<Round> {
+    let Stage {
+        site,
+        crowd,
+        phones,
+        ..
+    } = stage;
     let address = site.server.address();
     let mut sessions = crowd.sign_in(address).await?;
     // The one who only ever begins.
@@ -99,7 +156,7 @@ async fn round(site: &Site<'_>, crowd: &Crowd, phones: &Phones) -> Result<Round>
     phones.forget();
     let others = Watch::start(address, &other)?;
     let waiting = tokio::spawn(arrive(address, finishes(&sessions)?));
-    let (answers, peak) = watch_memory(site, waiting).await?;
+    let (answers, peak, seen) = watch_memory(stage, waiting).await?;
     let meanwhile = others.stop().await?;
 
     let mut latencies = Latencies::default();
@@ -121,6 +178,7 @@ async fn round(site: &Site<'_>, crowd: &Crowd, phones: &Phones) -> Result<Round>
         faults,
         memory,
         peak,
+        seen,
         idle,
         meanwhile,
     })
@@ -159,19 +217,24 @@ async fn arrive(address: SocketAddr, requests: Vec<Request>) -> Result<Vec<Answe
     Ok(answers)
 }
 
-/// What came of a task, and the most memory that the server had meanwhile.
+/// What came of a task, the most memory that the server had meanwhile, and how much it had of how
+/// many pending pushes.
 async fn watch_memory<T>(
-    site: &Site<'_>,
+    stage: &Stage<'_>,
     mut task: tokio::task::JoinHandle<Result<T>>,
-) -> Result<(T, Memory)> {
+) -> Result<(T, Memory, Vec<(usize, u64)>)> {
+    let Stage { site, phones, .. } = stage;
+    let mut seen = Vec::new();
     let mut looks = interval(Duration::from_millis(200));
     let mut peak = Memory::default();
     let mut in_full = Instant::now() + ARRIVALS;
     loop {
         tokio::select! {
-            done = &mut task => return Ok((done.or_fault("a task ended")??, peak)),
+            done = &mut task => return Ok((done.or_fault("a task ended")??, peak, seen)),
             now = looks.tick() => {
-                peak.resident = peak.resident.max(site.server.resident()?);
+                let resident = site.server.resident()?;
+                peak.resident = peak.resident.max(resident);
+                seen.extend(phones.pending().map(|pending| (pending, resident)));
                 // Rarely, for what it costs: when all have come, and every ten seconds from then.
                 if now >= in_full {
                     in_full = now + ARRIVALS;

@@ -27,8 +27,18 @@ pub(crate) struct Line {
 impl Line {
     /// A figure by itself, with nothing to compare it with.
     pub(crate) fn alone(row: Row, title: impl Into<String>, value: Value, target: Target) -> Self {
+        Self::of(row.name(), title, value, target)
+    }
+
+    /// The same of a run that is no row.
+    pub(crate) fn of(
+        row: &'static str,
+        title: impl Into<String>,
+        value: Value,
+        target: Target,
+    ) -> Self {
         Self {
-            row: row.name(),
+            row,
             subject: Side {
                 title: title.into(),
                 value,
@@ -61,6 +71,10 @@ pub(crate) enum Value {
     Milliseconds(Spread),
     /// So many of so many.
     Of(usize, usize),
+    /// So many.
+    Count(f64),
+    /// So many microseconds.
+    Microseconds(f64),
 }
 
 /// When it is good enough.
@@ -78,6 +92,8 @@ pub(crate) enum Target {
     Within(Duration),
     /// Nothing failed.
     All,
+    /// There is none: it is only told.
+    Told,
 }
 
 impl Line {
@@ -91,6 +107,7 @@ impl Line {
             (Target::Milliseconds(most), Value::Milliseconds(spread)) => spread.median <= most,
             (Target::Within(most), _) => self.p99.is_some_and(|p99| p99 <= most),
             (Target::All, Value::Of(some, all)) => some == all,
+            (Target::Told, _) => true,
             (Target::Octets(_) | Target::Milliseconds(_) | Target::All, _) => false,
         };
         is_good && self.faults.is_empty()
@@ -99,6 +116,7 @@ impl Line {
     fn verdict(&self) -> &'static str {
         match (self.faults.is_empty(), self.is_met()) {
             (false, _) => "FAILED",
+            (true, true) if matches!(self.target, Target::Told) => "–",
             (true, true) => "met",
             (true, false) => "not met",
         }
@@ -145,6 +163,8 @@ impl Side {
             Value::Octets(octets) => mebibytes(octets),
             Value::Milliseconds(figures) => format!("{:.2} ms", figures.median),
             Value::Of(some, all) => format!("{some} of {all}"),
+            Value::Count(count) => format!("{count:.0}"),
+            Value::Microseconds(time) => format!("{time:.0} µs"),
         };
         format!("{}: {value}", self.title)
     }
@@ -155,6 +175,8 @@ impl Side {
             Value::Octets(octets) => ("octets", json!(octets)),
             Value::Milliseconds(figures) => ("ms", figures.json()),
             Value::Of(some, all) => ("of", json!([some, all])),
+            Value::Count(count) => ("1", json!(count)),
+            Value::Microseconds(time) => ("µs", json!(time)),
         };
         json!({ "title": self.title, "unit": unit, "value": value })
     }
@@ -169,6 +191,7 @@ impl Target {
             Self::Milliseconds(most) => format!("≤ {most} ms"),
             Self::Within(most) => format!("≤ {}", for_people(most)),
             Self::All => "all".to_owned(),
+            Self::Told => "–".to_owned(),
         }
     }
 }

@@ -11,7 +11,7 @@ pub(crate) use administrator::{Administrator, TOTP_PROVIDER};
 pub(crate) use crowd::{Crowd, Session, faults};
 pub(crate) use database::Database;
 pub(crate) use postgres::{Postgres, PostgresDatabase};
-pub(crate) use server::{Memory, Server};
+pub(crate) use server::{Memory, Server, cpu_of};
 
 use std::path::Path;
 

@@ -24,7 +24,7 @@ impl Venue<'_> {
         let before = self.site.database.count(REVISIONS).await?;
         let load = drive(address, CONNECTIONS, requests, Tempo::Closed, PATIENCE).await?;
         let after = self.site.database.count(REVISIONS).await?;
-        let mut faults: Vec<String> = load.faults(seeded);
+        let mut faults: Vec<String> = load.faults(is_seeded);
         if before != after {
             faults.push("wrong: a start that only reads has written".to_owned());
         }
@@ -37,7 +37,7 @@ impl Venue<'_> {
 }
 
 /// Whether an answer asks for a code of the authenticator that is there.
-fn seeded(answer: Option<&Answer>) -> Result<()> {
+pub(crate) fn is_seeded(answer: Option<&Answer>) -> Result<()> {
     match answer.or_fault("lost: no answer came")?.read()? {
         InitializeOtpResponse::AlreadySeeded { .. } => Ok(()),
         InitializeOtpResponse::Secret { .. }

@@ -1,5 +1,6 @@
 //! A server and its crowd, and the heats that they take part in.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -7,18 +8,48 @@ use std::time::Duration;
 use super::Heat;
 use crate::fault::{Fault, OrFault as _, Result};
 use crate::http::Request;
-use crate::load::{Load, Tempo, drive};
+use crate::load::{Load, Tempo, drive_all};
 use crate::progress;
 use crate::site::{Crowd, Database, Session, Site, TOTP_PROVIDER, faults};
 
 /// Connections, each with one request at a time.
-pub(super) const CONNECTIONS: usize = 64;
+pub(crate) const CONNECTIONS: usize = 64;
 /// How long a heat may take; what has no answer then is lost.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 /// How long requests come at a pace of their own.
 const LONGEST_PACE: Duration = Duration::from_secs(10);
 /// Sessions that are tried again after a heat: none may pass twice.
 const TRIED_AGAIN: usize = 200;
+
+/// How finishes are sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way<'w> {
+    /// Of the servers, over the same database.
+    pub(crate) servers: &'w [SocketAddr],
+    /// To all of them together, each with one request at a time.
+    pub(crate) connections: usize,
+    pub(crate) tempo: Tempo,
+}
+
+impl Way<'_> {
+    /// Sends each of these once.
+    pub(crate) async fn drive(self, requests: Vec<Request>) -> Result<Load> {
+        let Self {
+            servers,
+            connections,
+            tempo,
+        } = self;
+        drive_all(servers, connections, requests, tempo, PATIENCE).await
+    }
+}
+
+/// What was there before finishes were sent.
+pub(crate) struct Eve {
+    /// Tokens of finished sign-ins.
+    verified: usize,
+    /// Requests that none may pass by afterwards.
+    some: Vec<Request>,
+}
 
 /// A server over a database, and those who sign in to it.
 pub(crate) struct Venue<'a> {
@@ -51,12 +82,12 @@ impl<'a> Venue<'a> {
         // Whoever signs in again has spent the code.
         let again = self.crowd.sign_in_some(address, 0..TRIED_AGAIN).await?;
         let requests = self.crowd.spent_codes(&again)?;
-        heat.faults.extend(self.none_passes(requests).await?);
+        heat.faults.extend(none_passes(&[address], requests).await?);
         Ok(heat)
     }
 
     /// The users with these numbers sign in; their sessions, and how they are finished with codes.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         &mut self,
         which: Range<usize>,
     ) -> Result<(Vec<Session>, Vec<Request>)> {
@@ -97,23 +128,55 @@ impl<'a> Venue<'a> {
         requests: Vec<Request>,
         tempo: Tempo,
     ) -> Result<Heat> {
-        let before = self.verified().await?;
-        let some: Vec<_> = requests.iter().take(TRIED_AGAIN).cloned().collect();
-        let address = self.site.server.address();
-        let load = drive(address, CONNECTIONS, requests, tempo, PATIENCE).await?;
+        let way = Way {
+            servers: &[self.site.server.address()],
+            connections: CONNECTIONS,
+            tempo,
+        };
+        self.finish_by(way, sessions, requests).await
+    }
+
+    /// The same, sent in another way.
+    pub(crate) async fn finish_by(
+        &self,
+        way: Way<'_>,
+        sessions: &[Session],
+        requests: Vec<Request>,
+    ) -> Result<Heat> {
+        let eve = self.eve(&requests).await?;
+        let load = way.drive(requests).await?;
+        self.judge(eve, way, sessions, load).await
+    }
+
+    /// What has to be known before these requests are sent.
+    pub(crate) async fn eve(&self, requests: &[Request]) -> Result<Eve> {
+        Ok(Eve {
+            verified: self.verified().await?,
+            some: requests.iter().take(TRIED_AGAIN).cloned().collect(),
+        })
+    }
+
+    /// Looks at the answers, counts the tokens in the database, and tries some requests again.
+    pub(crate) async fn judge(
+        &self,
+        eve: Eve,
+        way: Way<'_>,
+        sessions: &[Session],
+        load: Load,
+    ) -> Result<Heat> {
         let per_second = load.throughput();
         let Load {
             answers, latencies, ..
         } = load;
         let mut faults = faults(sessions, &answers);
-        let stored = self.verified().await?.saturating_sub(before);
+        let stored = self.verified().await?.saturating_sub(eve.verified);
         let expected = sessions.len().saturating_sub(faults.len());
         if stored != expected {
             faults.push(format!(
                 "{stored} tokens were stored for {expected} answers"
             ));
         }
-        faults.extend(self.none_passes(some).await?);
+        faults.extend(none_passes(way.servers, eve.some).await?);
         Ok(Heat {
             per_second,
             latencies,
@@ -122,27 +185,26 @@ impl<'a> Venue<'a> {
     }
 
     /// How many tokens of finished sign-ins there are.
-    async fn verified(&self) -> Result<usize> {
+    pub(crate) async fn verified(&self) -> Result<usize> {
         let verified = "SELECT count(*) FROM tokens WHERE kind = 'verified';";
         self.site.database.count(verified).await
     }
+}
 
-    /// Sends what must be refused.
-    async fn none_passes(&self, requests: Vec<Request>) -> Result<Vec<String>> {
-        let address = self.site.server.address();
-        let load = drive(address, CONNECTIONS, requests, Tempo::Closed, PATIENCE).await?;
-        let answers = load.answers.iter().flatten();
-        let passed = answers.filter(|answer| answer.status == 200).count();
-        let refused = load.all(|answer| match answer.status {
-            200 | 401 => Ok(()),
-            _ => Err(Fault::new(format!(
-                "what is spent is answered with {answer}"
-            ))),
-        });
-        refused?;
-        Ok(match passed {
-            0 => Vec::new(),
-            _ => vec![format!("double: {passed} passed twice")],
-        })
-    }
+/// Sends what must be refused.
+async fn none_passes(servers: &[SocketAddr], requests: Vec<Request>) -> Result<Vec<String>> {
+    let load = drive_all(servers, CONNECTIONS, requests, Tempo::Closed, PATIENCE).await?;
+    let answers = load.answers.iter().flatten();
+    let passed = answers.filter(|answer| answer.status == 200).count();
+    let refused = load.all(|answer| match answer.status {
+        200 | 401 => Ok(()),
+        _ => Err(Fault::new(format!(
+            "what is spent is answered with {answer}"
+        ))),
+    });
+    refused?;
+    Ok(match passed {
+        0 => Vec::new(),
+        _ => vec![format!("double: {passed} passed twice")],
+    })
 }

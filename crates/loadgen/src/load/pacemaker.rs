@@ -14,7 +14,7 @@ use crate::fault::{OrFault as _, Result};
 ///
 /// A thread of its own waits for each, since timers of the runtime go by whole milliseconds: that
 /// would be as much as what is measured.
-pub(super) struct Pacemaker {
+pub(crate) struct Pacemaker {
     start: Instant,
     every: Duration,
     turns: Arc<Semaphore>,
@@ -24,7 +24,7 @@ pub(super) struct Pacemaker {
 
 impl Pacemaker {
     /// Gives so many turns, the first one now.
-    pub(super) fn start(every: Duration, count: usize) -> Result<Self> {
+    pub(crate) fn start(every: Duration, count: usize) -> Result<Self> {
         let count = u32::try_from(count).or_fault("too many turns")?;
         let (stop, stopped) = channel::<()>();
         let turns = Arc::new(Semaphore::new(0));
@@ -49,7 +49,7 @@ impl Pacemaker {
     }
 
     /// Waits for the turn with this number; when it was due.
-    pub(super) async fn turn(&self, number: usize) -> Result<Instant> {
+    pub(crate) async fn turn(&self, number: usize) -> Result<Instant> {
         let turn = self.turns.acquire().await.or_fault("there are no turns")?;
         turn.forget();
         let number = u32::try_from(number).or_fault("too many turns")?;

@@ -62,9 +62,20 @@ pub(crate) async fn drive(
     tempo: Tempo,
     within: Duration,
 ) -> Result<Load> {
+    drive_all(&[address], connections, requests, tempo, within).await
+}
+
+/// The same with several servers, each of which gets an equal part of the connections.
+pub(crate) async fn drive_all(
+    addresses: &[SocketAddr],
+    connections: usize,
+    requests: Vec<Request>,
+    tempo: Tempo,
+    within: Duration,
+) -> Result<Load> {
     let mut open = Vec::with_capacity(connections);
-    for _ in 0..connections {
-        let connection = Connection::open(address).await;
+    for address in addresses.iter().cycle().take(connections) {
+        let connection = Connection::open(*address).await;
         open.push(connection.or_fault("the server cannot be reached")?);
     }
     let count = requests.len();

@@ -10,7 +10,7 @@ use crate::rows::Row;
 use crate::site::Memory;
 
 /// What the pushes may take of memory, over what the server takes without them.
-const MOST_MEMORY: u64 = 150 << 20;
+pub(crate) const MOST_MEMORY: u64 = 150 << 20;
 /// How many times as long others may take.
 const MOST_DELAY: f64 = 2.0;
 

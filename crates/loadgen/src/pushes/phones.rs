@@ -72,6 +72,14 @@ impl Phones {
         users.iter().filter(rang_once).count()
     }
 
+    /// How many pushes are pending, until the first tap.
+    pub(super) fn pending(&self) -> Option<usize> {
+        let rung = lock(&self.rung);
+        let until = rung.first.map(|first| first + AFTER);
+        let is_over = until.is_some_and(|until| Instant::now() >= until);
+        (!is_over).then_some(rung.at_once)
+    }
+
     /// What is wrong with the pushes of these users: each must be asked for once and in one way,
     /// and all at once.
     pub(super) fn faults(&self, users: &[String]) -> Vec<String> {

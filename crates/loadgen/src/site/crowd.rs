@@ -15,7 +15,7 @@ use super::server::ADMIN_PASSWORD;
 use crate::fault::{Fault, OrFault as _, Result};
 use crate::http::{Answer, Request};
 use crate::load::{Load, Tempo, drive};
-use crate::phone::{Phone, next_step};
+use crate::phone::{Phone, next_step, step_now};
 
 /// The password of most.
 const PASSWORD: &str = "load";
@@ -125,17 +125,10 @@ impl Crowd {
         let which = which.start..which.end.min(self.members.len());
         let load = prepare(address, self.passwords(which.clone())?).await?;
         let responses = load.all(Answer::read::<LoginResponse>)?;
-        let sessions = which.zip(responses).map(|(member, response)| {
-            if !response.user.need_two_factor_auth {
-                return Err(Fault::new("no second factor is due"));
-            }
-            Ok(Session {
-                user: response.user.name,
-                partial: response.token.expose().to_owned(),
-                member,
-            })
-        });
-        sessions.collect()
+        let sessions = which.zip(responses);
+        sessions
+            .map(|(member, response)| Session::begun(member, response))
+            .collect()
     }
 
     /// The requests with which they sign in.
@@ -165,7 +158,19 @@ impl Crowd {
 
     /// Gives everybody an authenticator.
     pub(crate) async fn enrol(&mut self, address: SocketAddr) -> Result<()> {
-        let sessions = self.sign_in(address).await?;
+        self.enrol_in_parts(address, self.members.len()).await
+    }
+
+    /// The same, so many at a time.
+    pub(crate) async fn enrol_in_parts(&mut self, address: SocketAddr, size: usize) -> Result<()> {
+        for first in (0..self.members.len()).step_by(size.max(1)) {
+            self.enrol_some(address, first..first + size).await?;
+        }
+        Ok(())
+    }
+
+    async fn enrol_some(&mut self, address: SocketAddr, which: Range<usize>) -> Result<()> {
+        let sessions = self.sign_in_some(address, which.clone()).await?;
         let requests = sessions.iter().map(Session::initialize);
         let shown = prepare(address, requests.collect::<Result<_>>()?).await?;
         let phones = shown.all(|answer| match answer.read()? {
@@ -174,7 +179,7 @@ impl Crowd {
             | InitializeOtpResponse::Challenge { .. }
             | InitializeOtpResponse::Push { .. } => Err(Fault::new("a user is shown no seed")),
         })?;
-        for (member, phone) in self.members.iter_mut().zip(phones) {
+        for (member, phone) in self.members.iter_mut().skip(which.start).zip(phones) {
             member.phone = Some(phone);
         }
         let requests = self.codes(&sessions).await?;
@@ -209,6 +214,39 @@ impl Crowd {
         sessions.iter().map(finish).collect()
     }
 
+    /// A code of the member with this number that can be claimed now; none if those of this time were
+    /// used. It counts as used from now on.
+    pub(crate) fn fresh_code(&mut self, number: usize) -> Result<Option<String>> {
+        let member = self
+            .members
+            .get_mut(number)
+            .or_fault("there is no such user")?;
+        let now = step_now()?;
+        let step = now.max(member.last_step + 1);
+        // The server takes codes of one step either way.
+        if step > now + 1 {
+            return Ok(None);
+        }
+        member.last_step = step;
+        let phone = member.phone.as_ref();
+        let phone = phone.or_fault("a user has no authenticator")?;
+        Ok(Some(phone.code(step)))
+    }
+
+    /// A code that is none of theirs, now or soon.
+    pub(crate) fn wrong_code(&self, number: usize) -> Result<String> {
+        let member = self.members.get(number).or_fault("there is no such user")?;
+        let phone = member.phone.as_ref();
+        let phone = phone.or_fault("a user has no authenticator")?;
+        let now = step_now()?;
+        let near: Vec<_> = (now.saturating_sub(3)..=now + 3)
+            .map(|step| phone.code(step))
+            .collect();
+        let mut codes = (0..=near.len()).map(|n| format!("{n:06}"));
+        let wrong = codes.find(|code| !near.contains(code));
+        wrong.or_fault("all codes are right")
+    }
+
     fn member(&self, session: &Session) -> Result<&Member> {
         let member = self.members.get(session.member);
         member.or_fault("a session is nobody's")
@@ -220,6 +258,18 @@ async fn prepare(address: SocketAddr, requests: Vec<Request>) -> Result<Load> {
 }
 
 impl Session {
+    /// The session of the member with this number, as the answer to a password tells of it.
+    pub(crate) fn begun(member: usize, response: LoginResponse) -> Result<Self> {
+        if !response.user.need_two_factor_auth {
+            return Err(Fault::new("no second factor is due"));
+        }
+        Ok(Self {
+            user: response.user.name,
+            partial: response.token.expose().to_owned(),
+            member,
+        })
+    }
+
     /// The start of the second factor.
     pub(crate) fn initialize(&self) -> Result<Request> {
         let path = "/admin/authentication/otp/initialize";

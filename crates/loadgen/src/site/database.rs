@@ -3,7 +3,7 @@
 
 use super::postgres::{Postgres, PostgresDatabase};
 use super::sqlite::SqliteDatabase;
-use crate::fault::Result;
+use crate::fault::{Fault, Result};
 
 /// A database that one server uses, and this program beside it.
 pub(crate) enum Database<'a> {
@@ -57,6 +57,14 @@ impl<'a> Database<'a> {
         match self {
             Self::Postgres(database) => database.count(query),
             Self::Sqlite(database) => database.count(query).await,
+        }
+    }
+
+    /// What a query gives that only Postgres understands, its columns divided by `|`.
+    pub(crate) async fn ask_postgres(&self, query: &str) -> Result<String> {
+        match self {
+            Self::Postgres(database) => database.ask(query).await,
+            Self::Sqlite(_) => Err(Fault::new("this is not Postgres")),
         }
     }
 

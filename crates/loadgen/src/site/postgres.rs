@@ -98,6 +98,23 @@ impl PostgresDatabase<'_> {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
+    /// What a query gives, without keeping other tasks of this thread waiting.
+    pub(super) async fn ask(&self, query: &str) -> Result<String> {
+        let psql = self.cluster.program("psql");
+        let output = tokio::process::Command::from(psql)
+            .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-c", query, &self.url])
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .or_fault("psql cannot be run")?;
+        if !output.status.success() {
+            let error = String::from_utf8_lossy(&output.stderr);
+            return Err(Fault::new(format!("psql: {error}")));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
     pub(super) fn add(&self, settlers: &Settlers) -> Result<()> {
         let Settlers { prefix, size, hash } = settlers;
         let added = self.run(&format!(

@@ -28,6 +28,8 @@ pub(crate) struct Home {
     binary: PathBuf,
     database: String,
     directory: TempDir,
+    /// The key of another server over the same database; its own if there is none.
+    master_key: Option<PathBuf>,
 }
 
 /// A running server. It is killed when it is dropped, and when this program ends, however it does.
@@ -60,6 +62,7 @@ impl Home {
             binary: binary.canonicalize().or_fault("there is no server")?,
             database: database.to_owned(),
             directory,
+            master_key: None,
         })
     }
 
@@ -84,6 +87,9 @@ impl Home {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log);
+        if let Some(key) = &self.master_key {
+            command.env("VESTIBULE_MASTER_KEY_FILE", key);
+        }
         let begun = Instant::now();
         let mut process = Running(command.spawn().or_fault("the server cannot be run")?);
         let mut line = String::new();
@@ -112,6 +118,16 @@ impl Server {
     /// Starts a server for the first time and waits until it is ready.
     pub(crate) fn start(binary: &Path, database: &str, settings: &str) -> Result<Self> {
         Home::new(binary, database, settings)?.start()
+    }
+
+    /// Starts one more over the same database, with the same key and the settings that it comes with.
+    pub(crate) fn another(&self) -> Result<Self> {
+        let Home {
+            binary, database, ..
+        } = &self.home;
+        let mut home = Home::new(binary, database, "")?;
+        home.master_key = Some(self.home.directory.path().join("data/master.key"));
+        home.start()
     }
 
     /// Stops it as an operator does, so that it can be started again.
@@ -155,11 +171,21 @@ impl Server {
 
     /// What it has computed so far, on all cores and with what the system did for it.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        let path = format!("/proc/{}/stat", self.process.0.id());
-        let text = fs::read_to_string(path).or_fault("the server has ended")?;
-        let ticks = ticks(&text).or_fault("the server's time is not told")?;
-        let nanoseconds = 1_000_000_000 / clock_ticks_per_second().max(1);
-        Ok(Duration::from_nanos(ticks.saturating_mul(nanoseconds)))
+        cpu_of(self.process.0.id()).or_fault("the server has ended")
+    }
+
+    /// How many files and sockets it has open.
+    pub(crate) fn open_files(&self) -> Result<usize> {
+        let path = format!("/proc/{}/fd", self.process.0.id());
+        let files = fs::read_dir(path).or_fault("the server's files are not told")?;
+        Ok(files.count())
+    }
+
+    /// How many threads it has.
+    pub(crate) fn threads(&self) -> Result<usize> {
+        let path = format!("/proc/{}/task", self.process.0.id());
+        let threads = fs::read_dir(path).or_fault("the server's threads are not told")?;
+        Ok(threads.count())
     }
 
     fn octets(&self, file: &str, name: &str) -> Result<u64> {
@@ -175,6 +201,16 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// What a process has computed so far, on all cores and with what the system did for it; nothing if
+/// it has ended.
+pub(crate) fn cpu_of(process: u32) -> Option<Duration> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let nanoseconds = 1_000_000_000 / clock_ticks_per_second().max(1);
+    Some(Duration::from_nanos(
+        ticks(&text)?.saturating_mul(nanoseconds),
+    ))
 }
 
 /// The value of a line such as `VmRSS:     1234 kB`.
