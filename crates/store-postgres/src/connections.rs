@@ -24,16 +24,19 @@ use sqlx::{
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::error::NoPrimary;
+use vestibule_store::StoreError;
+use vestibule_store_sql::{Ground, Unanswered};
+
+use crate::error::{NoPrimary, is_refusal, shared_error, store_error};
 use crate::url::Servers;
 
 /// Connections of one server.
 const CONNECTIONS: usize = 16;
 /// How long a caller waits for a connection.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How long an answer may take. The server ends a statement earlier by itself, if it can: not when
 /// it hangs, the network is gone, or a commit waits for a standby that does not come.
-pub(crate) const ANSWER: Duration = Duration::from_secs(7);
+const ANSWER: Duration = Duration::from_secs(7);
 /// How long a connection may take to show that it still works, or to be cleaned up.
 const PROOF: Duration = Duration::from_secs(1);
 
@@ -45,6 +48,25 @@ impl fmt::Debug for Connections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The settings of the connections hold the password.
         f.debug_struct("Connections").finish_non_exhaustive()
+    }
+}
+
+impl Ground for Connections {
+    type Error = sqlx::Error;
+
+    const PATIENCE: Duration = PATIENCE;
+    const ANSWER: Duration = ANSWER;
+
+    fn is_refusal(error: &sqlx::Error) -> bool {
+        is_refusal(error)
+    }
+
+    fn unanswered(why: Unanswered<sqlx::Error>) -> StoreError {
+        match why {
+            Unanswered::Late => store_error(sqlx::Error::PoolTimedOut),
+            Unanswered::Ended => store_error(sqlx::Error::WorkerCrashed),
+            Unanswered::Failed(error) => shared_error(&error),
+        }
     }
 }
 

@@ -5,18 +5,18 @@
 //! then, and is the answer.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use sqlx::{Row as _, query};
 use uuid::Uuid;
 use vestibule_engine::{GuessBudget, Timestamp, UserId};
 use vestibule_store::{StoreError, Swap};
-use vestibule_store_sql::integer;
+use vestibule_store_sql::{Item, Outcome, Together, Version, integer};
 
 use crate::audit::{AuditEvent, Note};
 use crate::connections::Connections;
 use crate::error::{retrying, store_error};
-use crate::together::{Item, Outcome, Together, Version};
 use crate::{PostgresStore, Statement};
 
 /// A change of somebody's second factor.
@@ -38,7 +38,7 @@ pub(crate) trait Change: Send + Sync + Sized + 'static {
     fn common(&self) -> &Common;
 
     /// Binds what comes after the first eight values.
-    fn bind<'q>(statement: Statement<'q>, changes: &'q [Arc<Self>]) -> Statement<'q>;
+    fn bind<'q>(statement: Statement<'q>, changes: &'q [Waiting<Self>]) -> Statement<'q>;
 }
 
 /// The user, the budget that they get, and what is noted of it: the first eight values of a change.
@@ -125,7 +125,20 @@ macro_rules! moved {
 
 pub(crate) use {bind_columns, first_factor, moved, new_budget};
 
-impl<C: Change> Item for Arc<C> {
+/// A change that waits for its statement.
+pub(crate) struct Waiting<C>(Arc<C>);
+
+impl<C> Deref for Waiting<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.0
+    }
+}
+
+impl<C: Change> Item for Waiting<C> {
+    type Ground = Connections;
+
     /// None if nothing was changed, for another reason than the revision.
     type Answer = Option<Swap>;
 
@@ -150,7 +163,7 @@ impl<C: Change> Item for Arc<C> {
 /// What became of the factors of these users: changed, or found in another revision.
 async fn run<C: Change>(
     statement: &'static str,
-    changes: &[Arc<C>],
+    changes: &[Waiting<C>],
     connections: &Connections,
 ) -> sqlx::Result<HashMap<Uuid, Swap>> {
     let bound = bind_columns!(
@@ -179,11 +192,11 @@ impl PostgresStore {
     /// Makes a change, together with those that others make.
     pub(crate) async fn change<C: Change>(
         &self,
-        all: &Together<Arc<C>>,
+        all: &Together<Waiting<C>>,
         change: C,
         note: Note,
     ) -> Result<Swap, StoreError> {
-        let change = Arc::new(change);
+        let change = Waiting(Arc::new(change));
         let alone = || async {
             let changes = std::slice::from_ref(&change);
             let swaps = run(change.alone(), changes, &self.connections).await;
@@ -193,7 +206,7 @@ impl PostgresStore {
         let changed = if change.is_first() {
             retrying(alone).await
         } else {
-            match all.ask(Arc::clone(&change)).await {
+            match all.ask(Waiting(Arc::clone(&change.0))).await {
                 Ok(Outcome::Answered(Some(swap))) => Ok(swap),
                 Ok(Outcome::Moved) => Ok(Swap::Moved),
                 Ok(Outcome::Answered(None) | Outcome::Refused) => retrying(alone).await,

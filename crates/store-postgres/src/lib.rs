@@ -13,7 +13,7 @@
 //!
 //! What every sign-in asks for is asked for together with whatever else is asked for at that moment:
 //! bearers are read, and steps claimed, acceptances redeemed and budgets stored, by one statement for
-//! all who wait. `together` does it, and `factors` says what becomes of those whose rows are locked.
+//! all who wait. [`Together`] does it, and `factors` says what becomes of those whose rows are locked.
 
 mod accounts;
 mod audit;
@@ -34,7 +34,6 @@ mod second_factors;
 mod settings;
 mod settlements;
 mod snapshot;
-mod together;
 mod tokens;
 mod transaction;
 mod url;
@@ -44,7 +43,6 @@ mod tests;
 
 pub use inspect::PostgresInspection;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -55,14 +53,15 @@ use sqlx::query::Query;
 use sqlx::{Connection as _, PgConnection, Postgres, query, query_scalar};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, interval, timeout};
-use vestibule_engine::TokenHash;
 use vestibule_store::{Health, Numbers, Pool, StoreError, Swap};
+use vestibule_store_sql::Together;
 
 use crate::connections::Connections;
 use crate::error::{DISK_WAS_FULL, store_error};
+use crate::factors::Waiting;
 use crate::rotations::{Claiming, Redeemed};
 use crate::settlements::Settling;
-use crate::together::Together;
+use crate::tokens::Asked;
 use crate::transaction::Transaction;
 use crate::url::Servers;
 
@@ -91,10 +90,10 @@ const SESSION: [(&str, &str); 4] = [
 #[derive(Debug)]
 pub struct PostgresStore {
     connections: Connections,
-    bearers: Together<TokenHash>,
-    claims: Together<Arc<Claiming>>,
-    redemptions: Together<Arc<Redeemed>>,
-    settlements: Together<Arc<Settling>>,
+    bearers: Together<Asked>,
+    claims: Together<Waiting<Claiming>>,
+    redemptions: Together<Waiting<Redeemed>>,
+    settlements: Together<Waiting<Settling>>,
     /// Of the audit trail, once something was written there.
     numbers: OnceCell<Numbers>,
 }

@@ -1,14 +1,12 @@
 //! Partial tokens that become verified ones: by the claim of a step, or an acceptance.
 
-use std::sync::Arc;
-
 use uuid::Uuid;
 use vestibule_engine::{NewToken, SessionId, Timestamp, TokenHash};
 use vestibule_store::{Claim, Finish, Redeeming, Redemption, Sealed, StoreError, Swap, Trail};
 use vestibule_store_sql::integer;
 
 use crate::audit::noted_each;
-use crate::factors::{Change, Common, bind_columns, first_factor, moved, new_budget};
+use crate::factors::{Change, Common, Waiting, bind_columns, first_factor, moved, new_budget};
 use crate::{PostgresStore, Statement};
 
 /// All of a rotation. The partial token is locked, which waits for whoever ends or spends it and
@@ -221,7 +219,7 @@ impl Change for Claiming {
         &self.rotation.common
     }
 
-    fn bind<'q>(statement: Statement<'q>, changes: &'q [Arc<Self>]) -> Statement<'q> {
+    fn bind<'q>(statement: Statement<'q>, changes: &'q [Waiting<Self>]) -> Statement<'q> {
         bind_columns!(
             bind_rotations!(statement, changes),
             changes,
@@ -258,7 +256,7 @@ impl Change for Redeemed {
         &self.rotation.common
     }
 
-    fn bind<'q>(statement: Statement<'q>, changes: &'q [Arc<Self>]) -> Statement<'q> {
+    fn bind<'q>(statement: Statement<'q>, changes: &'q [Waiting<Self>]) -> Statement<'q> {
         bind_columns!(
             bind_rotations!(statement, changes),
             changes,

@@ -1,13 +1,11 @@
 //! New budgets, with what becomes of the dialogue and the partial token of a session.
 
-use std::sync::Arc;
-
 use uuid::Uuid;
 use vestibule_store::{DialogueChange, Sealed, Settlement, StoreError, Swap, Trail};
 use vestibule_store_sql::new_dialogue;
 
 use crate::audit::noted_each;
-use crate::factors::{Change, Common, bind_columns, first_factor, moved, new_budget};
+use crate::factors::{Change, Common, Waiting, bind_columns, first_factor, moved, new_budget};
 use crate::{PostgresStore, Statement};
 
 /// Locks the partial token of a session, and changes it when the budget was stored and the
@@ -107,7 +105,7 @@ impl Change for Settling {
         &self.common
     }
 
-    fn bind<'q>(statement: Statement<'q>, changes: &'q [Arc<Self>]) -> Statement<'q> {
+    fn bind<'q>(statement: Statement<'q>, changes: &'q [Waiting<Self>]) -> Statement<'q> {
         bind_columns!(
             statement,
             changes,

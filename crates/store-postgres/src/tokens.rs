@@ -12,8 +12,7 @@ use crate::PostgresStore;
 use crate::audit::{Note, noted};
 use crate::connections::Connections;
 use crate::error::{retrying, store_error};
-use crate::together::{Item, Outcome, Version};
-use vestibule_store_sql::{BearerRow, user_columns};
+use vestibule_store_sql::{BearerRow, Item, Outcome, Version, user_columns};
 
 /// The bearers of many tokens, with the number of each in the list.
 const BEARERS: &str = concat!(
@@ -38,8 +37,13 @@ const BEARERS: &str = concat!(
     LEFT JOIN mfa_providers p ON p.id = m.provider"
 );
 
+/// A token whose bearer is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked(TokenHash);
+
 /// Bearers are read for all who ask. Each reads their own row: there is a lot in it.
-impl Item for TokenHash {
+impl Item for Asked {
+    type Ground = Connections;
     type Answer = Option<PgRow>;
 
     fn rests_on(&self) -> Option<Version> {
@@ -51,7 +55,7 @@ impl Item for TokenHash {
     }
 
     async fn run(items: &[Self], connections: &Connections) -> sqlx::Result<Vec<Option<PgRow>>> {
-        let hashes = items.iter().map(|hash| hash.as_bytes().as_slice());
+        let hashes = items.iter().map(|Self(hash)| hash.as_bytes().as_slice());
         let rows = query(BEARERS).bind(hashes.collect::<Vec<_>>());
         let mut found = HashMap::new();
         for row in rows.fetch_all(connections).await? {
@@ -91,10 +95,11 @@ const REMOVE_EXPIRED: &str = "
 #[async_trait]
 impl Tokens for PostgresStore {
     async fn bearer(&self, token: &TokenHash) -> Result<Option<Bearer>, StoreError> {
-        let row = match self.bearers.ask(*token).await? {
+        let asked = Asked(*token);
+        let row = match self.bearers.ask(asked).await? {
             Outcome::Answered(row) => row,
             Outcome::Moved | Outcome::Refused => {
-                let alone = TokenHash::run(&[*token], &self.connections).await;
+                let alone = Item::run(&[asked], &self.connections).await;
                 alone.map_err(store_error)?.into_iter().next().flatten()
             }
         };

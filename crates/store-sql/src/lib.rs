@@ -1,7 +1,7 @@
-//! What the SQL stores share: rows, and what they mean.
+//! What the SQL stores share: rows, what they mean, and the queue of those who ask for the same.
 //!
-//! Every type here is a row of any database that has the columns; the statements that yield them
-//! are the stores' own.
+//! A type of a row is one of any database that has the columns; the statements that yield them are
+//! the stores' own, and so are those that [`Together`] has them run for many.
 
 mod audit;
 mod factors;
@@ -12,6 +12,7 @@ mod pushes;
 mod roles;
 mod schema;
 mod snapshot;
+mod together;
 
 use sqlx::FromRow;
 use sqlx::types::Json;
@@ -42,6 +43,7 @@ use crate::roles::privileges;
 pub use crate::roles::{RoleRow, RoleValues, StoredPrivilege};
 pub use crate::schema::{MIGRATION_ROWS, MigrationRow, newest, schema};
 pub use crate::snapshot::{Dialect, SETTINGS, TABLES, Table, fits, table};
+pub use crate::together::{Failure, Ground, Item, Outcome, Together, Unanswered, Version};
 
 /// Columns of an alias, as a statement lists them.
 #[macro_export]

@@ -9,8 +9,9 @@ use vestibule_store::{
     UserChange, UserWrite,
 };
 
+use crate::SqliteStore;
 use crate::error::store_error;
-use crate::{SqliteStore, Write};
+use crate::write::Write;
 use vestibule_store_sql::{UserRow, bind_user, is_name_taken, user_columns};
 
 const BY_NAME: &str = concat!(

@@ -18,16 +18,30 @@ use crate::error::store_error;
 
 const REGISTER: &str = "INSERT INTO audit_chains (chain) VALUES (randomblob(16)) RETURNING chain";
 
-const WRITE: &str = "
-    INSERT INTO audit_events (id, chain, number, at, event, outcome, actor_id, actor, object_kind,
-        object_id, object, address, request, reason, details, mac)
-    SELECT unhex(value ->> '$[0][0]'), unhex(value ->> '$[0][1]'), value ->> '$[0][2]',
-        value ->> '$[0][3]', value ->> '$[0][4]', value ->> '$[0][5]',
-        unhex(value ->> '$[1][0]'), value ->> '$[1][1]', value ->> '$[2][0]',
-        value ->> '$[2][1]', value ->> '$[2][2]', value ->> '$[3][0]',
-        unhex(value ->> '$[3][1]'), value ->> '$[3][2]', value ->> '$[3][3]',
-        unhex(value ->> '$[3][4]')
-    FROM json_each(?1)";
+/// Writes the rows that are the values of a source. Each is JSON that is looked into many times, so it
+/// is read once.
+macro_rules! write_down {
+    ($source:literal) => {
+        concat!(
+            "INSERT INTO audit_events (id, chain, number, at, event, outcome, actor_id, actor,
+                object_kind, object_id, object, address, request, reason, details, mac)
+             WITH rows AS MATERIALIZED (SELECT value FROM ",
+            $source,
+            ")
+             SELECT unhex(value ->> '$[0][0]'), unhex(value ->> '$[0][1]'), value ->> '$[0][2]',
+                value ->> '$[0][3]', value ->> '$[0][4]', value ->> '$[0][5]',
+                unhex(value ->> '$[1][0]'), value ->> '$[1][1]', value ->> '$[2][0]',
+                value ->> '$[2][1]', value ->> '$[2][2]', value ->> '$[3][0]',
+                unhex(value ->> '$[3][1]'), value ->> '$[3][2]', value ->> '$[3][3]',
+                unhex(value ->> '$[3][4]')
+             FROM rows"
+        )
+    };
+}
+
+pub(crate) use write_down;
+
+const WRITE: &str = write_down!("json_each(?1)");
 
 /// The rows that a query is about. In upper and lower case only ASCII is one, as in this database.
 macro_rules! matching {
@@ -153,13 +167,13 @@ fn audit_text(chain: Uuid, taken: &Taken, trail: Trail<'_>) -> Result<String, St
     serde_json::to_string(&rows).map_err(|error| StoreError::Bug(Box::new(error)))
 }
 
-fn hexadecimal(octets: &[u8]) -> String {
-    use std::fmt::Write as _;
-    octets.iter().fold(String::new(), |mut text, octet| {
-        // A string takes whatever is written to it.
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
+/// Octets as digits.
+pub(crate) fn hexadecimal(octets: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    let halves = octets.iter().flat_map(|octet| [octet >> 4, octet & 15]);
+    let mut text = String::with_capacity(2 * octets.len());
+    text.extend(halves.map(digit));
+    text
 }
 
 /// Rows that are about to be written, with their numbers.
@@ -169,6 +183,11 @@ pub(crate) struct Note {
 }
 
 impl Note {
+    /// The rows as a value of a statement.
+    pub(crate) fn rows(&self) -> &str {
+        &self.rows
+    }
+
     /// Writes the rows.
     pub(crate) async fn write(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
         let write = query(WRITE).bind(&self.rows);
@@ -195,7 +214,8 @@ impl SqliteStore {
     }
 
     async fn register(&self) -> Result<Numbers, StoreError> {
-        let chain = query_scalar(REGISTER).fetch_one(&self.writer);
+        self.file.check()?;
+        let chain = query_scalar(REGISTER).fetch_one(&self.writer.pool);
         Ok(Numbers::new(chain.await.map_err(store_error)?))
     }
 }

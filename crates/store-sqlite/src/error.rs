@@ -1,7 +1,12 @@
 //! What SQLite's errors mean to an operator.
 
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
 use sqlx::error::DatabaseError;
 use vestibule_store::{RETIRED_KEY, StoreError};
+use vestibule_store_sql::Unanswered;
 
 use crate::damage;
 
@@ -33,6 +38,58 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
             source: Some(Box::new(error)),
         },
         None => StoreError::Bug(Box::new(error)),
+    }
+}
+
+/// What a caller hears who asked together with others and gets no answer.
+pub(crate) fn unanswered(why: Unanswered<StoreError>) -> StoreError {
+    match why {
+        Unanswered::Late => store_error(sqlx::Error::PoolTimedOut),
+        Unanswered::Ended => store_error(sqlx::Error::WorkerCrashed),
+        Unanswered::Failed(error) => shared_error(error),
+    }
+}
+
+/// The same error for several callers who met it together.
+fn shared_error(error: Arc<StoreError>) -> StoreError {
+    match &*error {
+        StoreError::Unavailable { reason, .. } => StoreError::Unavailable {
+            reason,
+            source: Some(Box::new(Shared(error))),
+        },
+        StoreError::Inconsistent { table, key } => StoreError::inconsistent(table, key),
+        StoreError::SchemaTooNew { .. } | StoreError::Bug(_) => {
+            StoreError::Bug(Box::new(Shared(error)))
+        }
+    }
+}
+
+/// What the driver said to several callers.
+#[derive(Debug)]
+struct Shared(Arc<StoreError>);
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.source() {
+            Some(source) => fmt::Display::fmt(source, f),
+            None => fmt::Display::fmt(&self.0, f),
+        }
+    }
+}
+
+impl Error for Shared {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source().and_then(Error::source)
+    }
+}
+
+/// Whether a transaction was refused for what is in it, and nothing of it written. When the file
+/// cannot be written just now, that is nobody's fault.
+pub(crate) fn is_refusal(error: &StoreError) -> bool {
+    match error {
+        StoreError::Bug(_) | StoreError::Inconsistent { .. } => true,
+        StoreError::Unavailable { reason, .. } => [RETIRED_KEY, CORRUPT].contains(reason),
+        StoreError::SchemaTooNew { .. } => false,
     }
 }
 

@@ -9,9 +9,10 @@ use vestibule_store::{
     Trail,
 };
 
+use crate::SqliteStore;
 use crate::error::store_error;
 use crate::tokens::insert_token;
-use crate::{SqliteStore, Write};
+use crate::write::Write;
 use vestibule_store_sql::{StandingRow, lockout_columns, user_columns};
 
 const STANDING: &str = concat!(

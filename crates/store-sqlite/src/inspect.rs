@@ -2,17 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, query_as, query_scalar};
-use tokio::sync::OnceCell;
 use uuid::Uuid;
 use vestibule_store::{Canary, Inspect, Schema, Sealed, Store, StoreError};
 use vestibule_store_sql::{MIGRATION_ROWS, MigrationRow, schema};
 
-use crate::damage::{Damage, look_through};
+use crate::damage::look_through;
 use crate::error::store_error;
 use crate::file::DatabaseFile;
 use crate::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MIGRATIONS, SqliteStore};
@@ -47,14 +45,7 @@ impl SqliteInspection {
             .await
             .map_err(store_error)?;
         Ok(Self {
-            store: Arc::new(SqliteStore {
-                file,
-                writer: pool.clone(),
-                readers: pool,
-                numbers: OnceCell::new(),
-                doubted: AtomicBool::new(false),
-                damage: Damage::none(),
-            }),
+            store: Arc::new(SqliteStore::over(file, pool.clone(), pool)),
         })
     }
 }

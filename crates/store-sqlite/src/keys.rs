@@ -13,8 +13,9 @@ use vestibule_store_sql::{
     stored_provider_columns, uuid_after,
 };
 
+use crate::SqliteStore;
 use crate::error::store_error;
-use crate::{SqliteStore, Write};
+use crate::write::Write;
 
 /// The key is neither in use nor ever was, and none is being replaced.
 const ANNOUNCE: &str = "

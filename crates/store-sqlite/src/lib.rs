@@ -4,9 +4,14 @@
 //! for each other inside SQLite, and what a transaction has read cannot move before it commits.
 //! Reads have connections of their own and see the last commit. The file is in WAL mode with
 //! `synchronous = FULL`: what was acknowledged survives a crash of the machine.
+//!
+//! What every sign-in asks for is asked for together with whatever else is asked for at that moment:
+//! bearers are read by one statement for all who wait, and steps claimed, acceptances redeemed and
+//! budgets stored in one transaction. [`Together`] does it, and `changes` says how many are one.
 
 mod accounts;
 mod audit;
+mod changes;
 mod damage;
 mod error;
 mod file;
@@ -17,11 +22,13 @@ mod keys;
 mod lists;
 mod providers;
 mod pushes;
+mod readers;
 mod roles;
 mod second_factors;
 mod settings;
 mod snapshot;
 mod tokens;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +36,7 @@ mod tests;
 pub use inspect::SqliteInspection;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,19 +44,30 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use tokio::sync::OnceCell;
-use vestibule_store::{Health, Numbers, Pool, StoreError, Swap, Trail};
+use vestibule_store::{Health, Numbers, Pool, StoreError, Trail};
+use vestibule_store_sql::Together;
 
-use crate::audit::Note;
+use crate::changes::Waiting;
 use crate::damage::{Damage, look_into_trees};
 use crate::error::store_error;
 use crate::file::{DatabaseFile, OpeningLock};
+use crate::readers::Readers;
+use crate::tokens::Asked;
+use crate::write::{Write, Writer};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// Connections that read.
 const READERS: u32 = 4;
+/// After how many pages the log is written back into the file, by whoever commits then. Hashes and ids
+/// lie anywhere, so each commit is about many pages; in a longer log more of them are there several
+/// times, and go back once. This many are 16 MiB.
+const LOG_PAGES: &str = "4000";
+/// What the connection that writes may keep of the file in memory: so many KiB, which SQLite has as a
+/// negative number. As nobody else writes, it stays true.
+const KEPT: &str = "-16384";
 /// How long a write waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a caller waits for a connection.
@@ -57,13 +75,13 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A store in an SQLite file.
 pub struct SqliteStore {
-    file: DatabaseFile,
-    writer: SqlitePool,
-    readers: SqlitePool,
+    file: Arc<DatabaseFile>,
+    writer: Writer,
+    readers: Readers,
+    bearers: Together<Asked>,
+    changes: Together<Waiting>,
     /// Of the audit trail, once something was written there.
     numbers: OnceCell<Numbers>,
-    /// Whether a write has ended otherwise than it should, and none was tried since.
-    doubted: AtomicBool,
     damage: Damage,
 }
 
@@ -96,8 +114,17 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(busy)
             .disable_statement_logging();
+        let for_writes = options
+            .clone()
+            .journal_mode(SqliteJournalMode::Wal)
+            .pragma("wal_autocheckpoint", LOG_PAGES)
+            .pragma("cache_size", KEPT)
+            .pragma("temp_store", "memory");
         let writer = pool(1)
-            .connect_with(options.clone().journal_mode(SqliteJournalMode::Wal))
+            .after_connect(|connection, _| {
+                Box::pin(async move { connection.execute(changes::TABLE).await.map(drop) })
+            })
+            .connect_with(for_writes)
             .await
             .map_err(store_error)?;
         migrate(&writer).await?;
@@ -107,22 +134,32 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         drop(lock);
-        let store = Self {
-            file,
-            writer,
-            readers,
-            numbers: OnceCell::new(),
-            doubted: AtomicBool::new(false),
-            damage: Damage::none(),
-        };
+        let store = Self::over(file, writer, readers);
         store.file.check()?;
         Ok(store)
     }
 
+    fn over(file: DatabaseFile, writer: SqlitePool, readers: SqlitePool) -> Self {
+        let file = Arc::new(file);
+        let writer = Writer::new(Arc::clone(&file), writer);
+        let readers = Readers {
+            file: Arc::clone(&file),
+            pool: readers,
+        };
+        Self {
+            file,
+            bearers: Together::new(readers.clone()),
+            changes: Together::new(writer.clone()),
+            writer,
+            readers,
+            numbers: OnceCell::new(),
+            damage: Damage::none(),
+        }
+    }
+
     /// Where statements that read are run.
     fn reads(&self) -> Result<&SqlitePool, StoreError> {
-        self.file.check()?;
-        Ok(&self.readers)
+        self.readers.reads()
     }
 
     /// Starts a write.
@@ -132,15 +169,8 @@ impl SqliteStore {
 
     /// Starts a write that leaves these rows in the audit trail when it is committed.
     async fn write_with(&self, trail: Trail<'_>) -> Result<Write<'_>, StoreError> {
-        self.file.check()?;
         let note = self.note(trail).await?;
-        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await;
-        Ok(Write {
-            store: self,
-            transaction: begun.map_err(store_error)?,
-            note,
-            doubt: Doubt(Some(&self.doubted)),
-        })
+        self.writer.begin(note).await
     }
 }
 
@@ -184,89 +214,12 @@ async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
     }
 }
 
-/// A write under way. Dropped without a commit it never was.
-struct Write<'a> {
-    store: &'a SqliteStore,
-    transaction: Transaction<'static, Sqlite>,
-    note: Option<Note>,
-    doubt: Doubt<'a>,
-}
-
-/// Remembers of a write that it neither was committed nor gave up by itself.
-struct Doubt<'a>(Option<&'a AtomicBool>);
-
-impl Doubt<'_> {
-    fn dispel(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Doubt<'_> {
-    fn drop(&mut self) {
-        if let Some(doubted) = self.0 {
-            doubted.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Write<'_> {
-    /// Where statements are run.
-    fn on(&mut self) -> &mut sqlx::SqliteConnection {
-        &mut self.transaction
-    }
-
-    /// Runs a statement; how many rows it wrote.
-    async fn run(
-        &mut self,
-        statement: sqlx::query::Query<'_, Sqlite, sqlx::sqlite::SqliteArguments>,
-    ) -> Result<u64, StoreError> {
-        let done = statement.execute(self.on()).await.map_err(store_error)?;
-        Ok(done.rows_affected())
-    }
-
-    /// Commits. The file is looked at once more: had it been taken away meanwhile, the commit
-    /// would have gone into a file that nobody finds again, and may not be acknowledged.
-    async fn commit(mut self) -> Result<(), StoreError> {
-        if let Some(note) = &self.note {
-            note.write(&mut self.transaction).await?;
-        }
-        self.transaction.commit().await.map_err(store_error)?;
-        self.store.file.check()?;
-        self.doubt.dispel();
-        if let Some(note) = self.note {
-            note.end();
-        }
-        Ok(())
-    }
-
-    /// Commits, and says so.
-    async fn done(self) -> Result<Swap, StoreError> {
-        self.commit().await?;
-        Ok(Swap::Done)
-    }
-
-    /// Gives up, having written nothing.
-    async fn moved(self) -> Result<Swap, StoreError> {
-        self.refused(Swap::Moved).await
-    }
-
-    /// Gives up, having written nothing, for this reason.
-    async fn refused<R>(self, reason: R) -> Result<R, StoreError> {
-        self.transaction.rollback().await.map_err(store_error)?;
-        self.doubt.dispel();
-        if let Some(note) = self.note {
-            note.end();
-        }
-        Ok(reason)
-    }
-}
-
 #[async_trait]
 impl Health for SqliteStore {
     async fn check(&self) -> Result<(), StoreError> {
         self.damage.check(self.reads()?).await?;
         let mut write = self.write().await?;
-        if self.doubted.load(Ordering::Relaxed) {
+        if self.writer.is_doubted() {
             // A transaction that changes nothing writes nothing, and works on a full disk too. There
             // and back again is a change to SQLite.
             for statement in [
@@ -276,7 +229,7 @@ impl Health for SqliteStore {
                 write.run(sqlx::query(statement)).await?;
             }
             write.commit().await?;
-            self.doubted.store(false, Ordering::Relaxed);
+            self.writer.believe();
         } else {
             let _ = write.moved().await?;
         }
@@ -284,7 +237,7 @@ impl Health for SqliteStore {
     }
 
     fn pool(&self) -> Option<Pool> {
-        let pools = [&self.writer, &self.readers];
+        let pools = [&self.writer.pool, &self.readers.pool];
         let count = |count: fn(&SqlitePool) -> u32| pools.into_iter().map(count).sum::<u32>();
         let idle = count(|pool| u32::try_from(pool.num_idle()).unwrap_or(u32::MAX));
         Some(Pool {
@@ -295,7 +248,7 @@ impl Health for SqliteStore {
 
     async fn close(&self) {
         // Readers first, so that the writer is the last one and leaves no WAL behind.
-        self.readers.close().await;
-        self.writer.close().await;
+        self.readers.pool.close().await;
+        self.writer.pool.close().await;
     }
 }

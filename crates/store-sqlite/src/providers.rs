@@ -8,8 +8,9 @@ use vestibule_store::{
     Trail,
 };
 
+use crate::SqliteStore;
 use crate::error::store_error;
-use crate::{SqliteStore, Write};
+use crate::write::Write;
 use vestibule_store_sql::{
     ProviderValues, StoredProviderRow, bind_provider, is_name_taken, stored_provider_columns,
 };

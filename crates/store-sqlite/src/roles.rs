@@ -8,8 +8,9 @@ use vestibule_store::{
     Authority, Holdings, ListQuery, Listing, RoleWrite, Roles, StoreError, Trail,
 };
 
+use crate::SqliteStore;
 use crate::error::store_error;
-use crate::{SqliteStore, Write};
+use crate::write::Write;
 use vestibule_store_sql::{RoleRow, RoleValues, authority, bind_role, is_name_taken, role_columns};
 
 const BY_ID: &str = concat!(

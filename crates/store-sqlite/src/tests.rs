@@ -1,5 +1,6 @@
 //! What only a file can do to a store.
 
+mod changes;
 mod damage;
 mod inspect;
 mod snapshot;
@@ -91,12 +92,12 @@ async fn read_only_until_it_is_not() {
     let store = site.open().await;
     // What a read-only file answers; root may write to any.
     query("PRAGMA query_only = on")
-        .execute(&store.writer)
+        .execute(&store.writer.pool)
         .await
         .unwrap();
     check_reason(&store.canary(&canary(1)).await.unwrap_err(), "read-only");
     query("PRAGMA query_only = off")
-        .execute(&store.writer)
+        .execute(&store.writer.pool)
         .await
         .unwrap();
     store.canary(&canary(1)).await.unwrap();
@@ -107,7 +108,7 @@ async fn full_until_it_is_not() {
     let site = Site::new();
     let store = site.open().await;
     query("PRAGMA max_page_count = 1")
-        .execute(&store.writer)
+        .execute(&store.writer.pool)
         .await
         .unwrap();
     check_reason(

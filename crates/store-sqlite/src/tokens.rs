@@ -1,16 +1,24 @@
 //! Tokens.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
-use sqlx::{query, query_as};
+use sqlx::sqlite::SqliteRow;
+use sqlx::types::Json;
+use sqlx::{FromRow as _, Row as _, query, query_as};
 use vestibule_engine::{DeviceId, NewToken, SessionId, Timestamp, TokenHash, TokenRecord, UserId};
 use vestibule_store::{Bearer, StoreError, Swap, Tokens, Trail};
 
+use crate::SqliteStore;
+use crate::audit::hexadecimal;
 use crate::error::store_error;
-use crate::{SqliteStore, Write};
-use vestibule_store_sql::{BearerRow, user_columns};
+use crate::readers::Readers;
+use crate::write::Write;
+use vestibule_store_sql::{BearerRow, Item, Outcome, Version, user_columns};
 
-const BEARER: &str = concat!(
-    "SELECT t.hash, t.session, t.device_id, t.kind, t.expires, t.session_expires, ",
+/// The bearers of many tokens, with the number of each in the list.
+const BEARERS: &str = concat!(
+    "SELECT asked.key AS number, t.hash, t.session, t.device_id, t.kind, t.expires, t.session_expires, ",
     user_columns!(),
     ",
         f.revision, f.budget_row, f.streak, f.waiting_until, f.recent, f.closed, f.seed_id,
@@ -23,13 +31,46 @@ const BEARER: &str = concat!(
             SELECT json_group_array(json(r.privileges)) FROM administrative_roles r
             WHERE r.id IN (SELECT unhex(replace(value, '-', '')) FROM json_each(u.roles))
         ) END AS allowed
-    FROM tokens t
+    FROM json_each(?1) AS asked
+    CROSS JOIN tokens t ON t.hash = unhex(asked.value)
     JOIN users u ON u.id = t.user_id
     LEFT JOIN second_factors f ON f.user_id = u.id
     LEFT JOIN known_devices d ON d.user_id = u.id AND d.device_id = t.device_id
-    LEFT JOIN mfa_providers p ON p.id = (SELECT provider FROM admin_mfa)
-    WHERE t.hash = ?1"
+    LEFT JOIN mfa_providers p ON p.id = (SELECT provider FROM admin_mfa)"
 );
+
+/// A token whose bearer is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked(TokenHash);
+
+/// Bearers are read for all who ask. Each reads their own row: there is a lot in it.
+impl Item for Asked {
+    type Ground = Readers;
+    type Answer = Option<SqliteRow>;
+
+    fn rests_on(&self) -> Option<Version> {
+        None
+    }
+
+    fn has_moved(_: &Self::Answer) -> bool {
+        false
+    }
+
+    async fn run(items: &[Self], readers: &Readers) -> Result<Vec<Option<SqliteRow>>, StoreError> {
+        let hashes = items.iter().map(|Self(hash)| hexadecimal(hash.as_bytes()));
+        let rows = query(BEARERS).bind(Json(hashes.collect::<Vec<_>>()));
+        let rows = rows
+            .fetch_all(readers.reads()?)
+            .await
+            .map_err(store_error)?;
+        let mut found = HashMap::new();
+        for row in rows {
+            found.insert(row.try_get::<i64, _>("number").map_err(store_error)?, row);
+        }
+        let numbers = (0..).zip(items);
+        Ok(numbers.map(|(number, _)| found.remove(&number)).collect())
+    }
+}
 
 const ENABLED_BEARER: &str = "
     SELECT t.user_id, t.device_id FROM tokens t JOIN users u ON u.id = t.user_id
@@ -38,12 +79,16 @@ const ENABLED_BEARER: &str = "
 #[async_trait]
 impl Tokens for SqliteStore {
     async fn bearer(&self, token: &TokenHash) -> Result<Option<Bearer>, StoreError> {
-        let row: Option<BearerRow> = query_as(BEARER)
-            .bind(token.as_bytes().as_slice())
-            .fetch_optional(self.reads()?)
-            .await
-            .map_err(store_error)?;
-        row.map(Bearer::try_from).transpose()
+        let asked = Asked(*token);
+        let row = match self.bearers.ask(asked).await? {
+            Outcome::Answered(row) => row,
+            Outcome::Moved | Outcome::Refused => {
+                let alone = Item::run(&[asked], &self.readers).await?;
+                alone.into_iter().next().flatten()
+            }
+        };
+        let row = row.map(|row| BearerRow::from_row(&row)).transpose();
+        row.map_err(store_error)?.map(Bearer::try_from).transpose()
     }
 
     async fn mint(

@@ -7,6 +7,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use scopeguard::{ScopeGuard, guard};
 use tokio::sync::oneshot::{self, Sender};
@@ -15,14 +16,43 @@ use tokio::time::timeout;
 use uuid::Uuid;
 use vestibule_store::StoreError;
 
-use crate::connections::{ANSWER, Connections, PATIENCE};
-use crate::error::{is_refusal, shared_error, store_error};
-
 /// How many are in one statement at most.
 const MOST: usize = 128;
 
+/// Where statements are run: a database, as a store reaches it.
+pub trait Ground: Clone + Send + Sync + 'static {
+    /// Why it did not do what it was asked.
+    type Error: Send + Sync + 'static;
+
+    /// How long somebody waits for a statement to begin.
+    const PATIENCE: Duration;
+    /// How long an answer may take from then on.
+    const ANSWER: Duration;
+
+    /// Whether a statement was refused, and nothing of it written, perhaps because of one of those
+    /// who were in it.
+    fn is_refusal(error: &Self::Error) -> bool;
+
+    /// What somebody hears who gets no answer.
+    fn unanswered(why: Unanswered<Self::Error>) -> StoreError;
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Unanswered<E> {
+    /// It did not come in time.
+    Late,
+    /// Nobody is left to answer: the program ends.
+    Ended,
+    /// The database could not be asked: the same for everybody who was in a statement.
+    Failed(Arc<E>),
+}
+
 /// One of many that a statement is about.
-pub(crate) trait Item: Send + Sync + Sized + 'static {
+pub trait Item: Send + Sync + Sized + 'static {
+    /// Where the statement is run.
+    type Ground: Ground;
+
     /// What becomes of it.
     type Answer: Send;
 
@@ -35,20 +65,26 @@ pub(crate) trait Item: Send + Sync + Sized + 'static {
     /// Runs the statement for all of these; an answer for each, in their order.
     fn run(
         items: &[Self],
-        connections: &Connections,
-    ) -> impl Future<Output = sqlx::Result<Vec<Self::Answer>>> + Send;
+        ground: &Self::Ground,
+    ) -> impl Future<Output = Result<Vec<Self::Answer>, Failure<Self>>> + Send;
 }
+
+/// Why a statement about such items was not run.
+pub type Failure<I> = <<I as Item>::Ground as Ground>::Error;
 
 /// What a change rests on: a user's second factor in a revision. There is at most one change of a
 /// user in a statement.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct Version {
-    pub(crate) user: Uuid,
-    pub(crate) revision: i64,
+pub struct Version {
+    /// Whose.
+    pub user: Uuid,
+    /// Which.
+    pub revision: i64,
 }
 
 /// What becomes of one of many.
-pub(crate) enum Outcome<T> {
+#[derive(Debug)]
+pub enum Outcome<T> {
     /// What the statement says.
     Answered(T),
     /// What it rests on was changed by another one that came first. It was not asked.
@@ -59,8 +95,8 @@ pub(crate) enum Outcome<T> {
 }
 
 /// Those who wait for the next statement.
-pub(crate) struct Together<I: Item> {
-    connections: Connections,
+pub struct Together<I: Item> {
+    ground: I::Ground,
     waiting: Arc<Mutex<Waiting<I>>>,
 }
 
@@ -72,10 +108,7 @@ struct Waiting<I: Item> {
     at_work: bool,
 }
 
-type Reply<I> = Sender<Result<Outcome<<I as Item>::Answer>, Failure>>;
-
-/// Why the database could not be asked: the same for everybody who was in a statement.
-type Failure = Arc<sqlx::Error>;
+type Reply<I> = Sender<Result<Outcome<<I as Item>::Answer>, Arc<Failure<I>>>>;
 
 impl<I: Item> fmt::Debug for Together<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,20 +117,24 @@ impl<I: Item> fmt::Debug for Together<I> {
 }
 
 impl<I: Item> Together<I> {
-    pub(crate) fn new(connections: Connections) -> Self {
+    /// Nobody waits yet for statements that are run there.
+    pub fn new(ground: I::Ground) -> Self {
         let waiting = Waiting {
             items: VecDeque::new(),
             came: 0,
             at_work: false,
         };
         Self {
-            connections,
+            ground,
             waiting: Arc::new(Mutex::new(waiting)),
         }
     }
 
     /// Asks for this together with whatever else is asked for.
-    pub(crate) async fn ask(&self, item: I) -> Result<Outcome<I::Answer>, StoreError> {
+    ///
+    /// # Errors
+    /// When the statement failed, or did not end in time.
+    pub async fn ask(&self, item: I) -> Result<Outcome<I::Answer>, StoreError> {
         let (reply, mut answer) = oneshot::channel();
         let number = {
             let mut waiting = lock(&self.waiting);
@@ -105,21 +142,22 @@ impl<I: Item> Together<I> {
             let number = waiting.came;
             waiting.items.push_back((number, item, reply));
             if !std::mem::replace(&mut waiting.at_work, true) {
-                tokio::spawn(work(self.connections.clone(), Arc::clone(&self.waiting)));
+                tokio::spawn(work(self.ground.clone(), Arc::clone(&self.waiting)));
             }
             number
         };
-        let answered = match timeout(PATIENCE, &mut answer).await {
+        let answered = match timeout(I::Ground::PATIENCE, &mut answer).await {
             Err(_) if self.take_back(number) => None,
-            Err(_) => timeout(ANSWER, answer).await.ok(),
+            Err(_) => timeout(I::Ground::ANSWER, answer).await.ok(),
             Ok(answered) => Some(answered),
         };
-        let Some(answered) = answered else {
-            return Err(store_error(sqlx::Error::PoolTimedOut));
+        let why = match answered {
+            Some(Ok(Ok(outcome))) => return Ok(outcome),
+            Some(Ok(Err(error))) => Unanswered::Failed(error),
+            Some(Err(_)) => Unanswered::Ended,
+            None => Unanswered::Late,
         };
-        // Nobody is left to answer when the program ends.
-        let answered = answered.map_err(|_| store_error(sqlx::Error::WorkerCrashed))?;
-        answered.map_err(|error| shared_error(&error))
+        Err(I::Ground::unanswered(why))
     }
 
     /// Whether it had not begun; now it does not.
@@ -131,7 +169,7 @@ impl<I: Item> Together<I> {
 }
 
 /// Works on what waits until nothing does.
-async fn work<I: Item>(connections: Connections, waiting: Arc<Mutex<Waiting<I>>>) {
+async fn work<I: Item>(ground: I::Ground, waiting: Arc<Mutex<Waiting<I>>>) {
     let waiting = guard(waiting, |waiting| lock(&waiting).at_work = false);
     let mut came_together = 0;
     loop {
@@ -146,7 +184,7 @@ async fn work<I: Item>(connections: Connections, waiting: Arc<Mutex<Waiting<I>>>
             return;
         };
         came_together = items.len();
-        let answered = I::run(&items, &connections).await;
+        let answered = I::run(&items, &ground).await;
         let mut answers = match answered {
             Ok(answers) => {
                 dismiss(&mut lock(&waiting), &moved(&items, &answers));
@@ -157,7 +195,7 @@ async fn work<I: Item>(connections: Connections, waiting: Arc<Mutex<Waiting<I>>>
         for reply in replies {
             let answer = match &mut answers {
                 Ok(answers) => answers.next().map(Outcome::Answered).map(Ok),
-                Err(error) if is_refusal(error) => Some(Ok(Outcome::Refused)),
+                Err(error) if I::Ground::is_refusal(error) => Some(Ok(Outcome::Refused)),
                 Err(error) => Some(Err(Arc::clone(error))),
             };
             if let Some(answer) = answer {
@@ -225,12 +263,46 @@ fn lock<I: Item>(waiting: &Mutex<Waiting<I>>) -> MutexGuard<'_, Waiting<I>> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::join_all;
+    use tokio::time::Instant;
+
     use super::*;
 
+    /// Nothing is done there.
+    #[derive(Clone)]
+    struct Nowhere;
+
+    impl Ground for Nowhere {
+        /// Whether it is a refusal.
+        type Error = bool;
+
+        const PATIENCE: Duration = Duration::from_secs(2);
+        const ANSWER: Duration = Duration::from_secs(3);
+
+        fn is_refusal(error: &bool) -> bool {
+            *error
+        }
+
+        fn unanswered(why: Unanswered<bool>) -> StoreError {
+            StoreError::unavailable(match why {
+                Unanswered::Late => "late",
+                Unanswered::Ended => "ended",
+                Unanswered::Failed(_) => "failed",
+            })
+        }
+    }
+
     /// Somebody's, and a revision.
+    #[derive(Clone, Copy)]
     struct Theirs(Uuid, i64);
 
+    /// What a statement that has one of these in it does, whoever else is in it.
+    const REFUSED: i64 = -1;
+    const FAILS: i64 = -2;
+    const HANGS: i64 = -3;
+
     impl Item for Theirs {
+        type Ground = Nowhere;
         type Answer = ();
 
         fn rests_on(&self) -> Option<Version> {
@@ -242,12 +314,20 @@ mod tests {
             true
         }
 
-        async fn run(items: &[Self], _: &Connections) -> sqlx::Result<Vec<()>> {
+        async fn run(items: &[Self], _: &Nowhere) -> Result<Vec<()>, bool> {
+            for Self(_, revision) in items {
+                match *revision {
+                    REFUSED => return Err(true),
+                    FAILS => return Err(false),
+                    HANGS => std::future::pending().await,
+                    _ => {}
+                }
+            }
             Ok(vec![(); items.len()])
         }
     }
 
-    type Answer = oneshot::Receiver<Result<Outcome<()>, Failure>>;
+    type Answer = oneshot::Receiver<Result<Outcome<()>, Arc<bool>>>;
 
     fn waiting(whose: impl IntoIterator<Item = u128>) -> (Waiting<Theirs>, Vec<Answer>) {
         let mut answers = Vec::new();
@@ -316,5 +396,55 @@ mod tests {
         answers.remove(1);
         check_taken(&mut waiting, &[1, 3]);
         check_taken(&mut waiting, &[]);
+    }
+
+    /// Asks for one of each of these revisions at once, of users of their own; what each hears.
+    async fn asked<const N: usize>(revisions: [i64; N]) -> [String; N] {
+        let together = Together::new(Nowhere);
+        let users = (1..).map(Uuid::from_u128);
+        let items = users.zip(revisions).map(|(user, n)| Theirs(user, n));
+        let answers: Vec<_> = items.map(|item| together.ask(item)).collect();
+        let answers = join_all(answers)
+            .await
+            .into_iter()
+            .map(|answer| match answer {
+                Ok(outcome) => format!("{outcome:?}"),
+                Err(error) => error.to_string(),
+            });
+        answers.collect::<Vec<_>>().try_into().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_who_are_in_a_statement_hear_how_it_ended() {
+        let answered = "Answered(())";
+        let (refused, failed) = ("Refused", "the store is unavailable: failed");
+        let late = "the store is unavailable: late";
+        assert_eq!(asked([1, 2, 3]).await, [answered; 3]);
+        assert_eq!(asked([1, REFUSED, 3]).await, [refused; 3]);
+        assert_eq!(asked([FAILS, 2, 3]).await, [failed; 3]);
+        assert_eq!(asked([1, 2, HANGS]).await, [late; 3]);
+    }
+
+    /// Who has waited too long for a statement to begin is in none afterwards, and knows it.
+    #[tokio::test(start_paused = true)]
+    async fn what_has_not_begun_is_taken_back() {
+        let together = Together::new(Nowhere);
+        let [one, other] = [1, 2].map(Uuid::from_u128);
+        let start = Instant::now();
+        let hangs = together.ask(Theirs(one, HANGS));
+        let waits = async {
+            // The first one is under way by then.
+            yield_now().await;
+            let waited = together.ask(Theirs(other, 1)).await;
+            (
+                waited.is_err(),
+                start.elapsed(),
+                lock(&together.waiting).items.len(),
+            )
+        };
+        let (hangs, waits) = tokio::join!(hangs, waits);
+        assert!(hangs.is_err());
+        assert_eq!(start.elapsed(), Nowhere::PATIENCE + Nowhere::ANSWER);
+        assert_eq!(waits, (true, Nowhere::PATIENCE, 0));
     }
 }
