@@ -26,8 +26,8 @@ pub(crate) fn barcode(text: &Secret<String>) -> Result<Secret<String>, ServiceEr
     Ok(Secret::new(STANDARD.encode(&*jpeg)))
 }
 
-/// A QR code on white, of which the encoder asks for one line of pixels at a time. Wiped when it is
-/// dropped: it tells the text.
+/// A QR code on white, of which the encoder asks for one line of pixels at a time. It tells the text,
+/// so it is wiped when it is dropped; what the crates that make it keep meanwhile is not.
 struct Picture {
     code: QRCode,
     /// Pixels of a side.

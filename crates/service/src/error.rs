@@ -231,7 +231,7 @@ impl ServiceError {
 impl From<HasherError> for ServiceError {
     fn from(error: HasherError) -> Self {
         match error {
-            HasherError::Busy => Self::Unavailable(error.into()),
+            HasherError::Busy | HasherError::NoThread(_) => Self::Unavailable(error.into()),
             HasherError::Failed(_) => Self::bug("the hasher failed", error),
         }
     }

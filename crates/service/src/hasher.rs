@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::OnceCell;
 use tracing::{Instrument as _, debug_span};
 use vestibule_engine::Secret;
 use vestibule_store::PasswordHash;
@@ -25,8 +24,7 @@ const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 #[derive(Debug)]
 pub struct Hasher {
     turns: Turns,
-    /// Once there was something to hash.
-    threads: OnceCell<Threads>,
+    threads: Threads,
     cores: usize,
     hashes: AtomicU64,
     refusals: AtomicU64,
@@ -39,6 +37,9 @@ pub enum HasherError {
     /// Too many wait already.
     #[error("too many passwords wait to be hashed")]
     Busy,
+    /// The system gives no thread for it.
+    #[error("the system refuses a thread that hashes passwords")]
+    NoThread(#[source] std::io::Error),
     /// A fault of ours.
     #[error("hashing failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -50,7 +51,7 @@ impl Hasher {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             turns: Turns::new(cores, queue),
-            threads: OnceCell::new(),
+            threads: Threads::default(),
             cores,
             hashes: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
@@ -113,19 +114,17 @@ impl Hasher {
             self.refusals.fetch_add(1, Ordering::Relaxed);
             HasherError::Busy
         })?;
-        let threads = self
-            .threads
-            .get_or_try_init(async || Threads::new(self.cores));
-        let threads = threads.await.map_err(failed)?;
         self.hashes.fetch_add(1, Ordering::Relaxed);
         // The turn goes along: work whose client has gone still occupies a thread.
-        let task = threads.run(move || {
+        let outcome = self.threads.run(move || {
             let outcome = work();
             drop(turn);
             outcome
         });
         let span = debug_span!(target: TRACE, "password hash");
-        task.instrument(span)
+        outcome
+            .map_err(HasherError::NoThread)?
+            .instrument(span)
             .await
             .map_err(|gone| HasherError::Failed(gone.into()))?
     }

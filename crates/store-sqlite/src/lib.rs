@@ -66,7 +66,7 @@ const READERS: u32 = 4;
 /// times, and go back once. This many are 16 MiB.
 const LOG_PAGES: &str = "4000";
 /// What the connection that writes may keep of the file in memory: so many KiB, which SQLite has as a
-/// negative number. As nobody else writes, it stays true.
+/// negative number. It stays true until another process writes, which SQLite notices.
 const KEPT: &str = "-16384";
 /// How long a write waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,10 +1,13 @@
 //! Threads for work that takes a core for a while.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 /// How far they step back behind all others, as in nice(1).
 #[cfg(target_os = "linux")]
@@ -13,69 +16,144 @@ const NICE: i32 = 10;
 /// How long an idle one stays. It gives its memory back when it ends.
 const KEPT: Duration = Duration::from_secs(1);
 
-/// A few threads that leave the cores to whoever else has something to do. On Linux only: elsewhere
-/// it is the process that has a priority, not the thread.
-#[derive(Debug)]
-pub(super) struct Threads {
-    handle: Handle,
-    /// Until this is dropped.
-    runtime: Option<Runtime>,
+/// Threads that leave the cores to whoever else has something to do. On Linux only: elsewhere it is
+/// the process that has a priority, not the thread.
+#[derive(Clone, Default)]
+pub(super) struct Threads(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Rung when there is work.
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// At most as many as there are idle threads.
+    work: VecDeque<Work>,
+    idle: usize,
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+impl fmt::Debug for Threads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Threads").finish_non_exhaustive()
+    }
 }
 
 impl Threads {
-    /// As many as these, started when they are needed.
+    /// Runs this at once, on an idle one or else a new one. The receiver hears of nothing when the
+    /// work panics.
     ///
     /// # Errors
-    /// When the system refuses.
-    pub(super) fn new(most: usize) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread()
-            .max_blocking_threads(most)
-            .thread_keep_alive(KEPT)
-            .thread_name("hasher")
-            .on_thread_start(step_back)
-            .build()?;
-        Ok(Self {
-            handle: runtime.handle().clone(),
-            runtime: Some(runtime),
-        })
-    }
-
-    /// Runs this on one of them.
+    /// When the system refuses a thread; the work is dropped then.
     pub(super) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> JoinHandle<T> {
-        self.handle.spawn_blocking(work)
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            // To wait for what is under way would block whoever drops this.
-            runtime.shutdown_background();
+    ) -> io::Result<oneshot::Receiver<T>> {
+        let (done, outcome) = oneshot::channel();
+        let work: Work = Box::new(move || {
+            // Who has stopped waiting does not hear of it.
+            let _ = done.send(work());
+        });
+        let mut state = self.state();
+        if state.idle > state.work.len() {
+            state.work.push_back(work);
+            self.0.bell.notify_one();
+            return Ok(outcome);
         }
+        drop(state);
+        let threads = self.clone();
+        let thread = Builder::new().name("hasher".to_owned());
+        thread.spawn(move || {
+            step_back();
+            work();
+            threads.work_on();
+        })?;
+        Ok(outcome)
+    }
+
+    /// Does what comes, until nothing has come for a while.
+    fn work_on(&self) {
+        loop {
+            let mut state = self.state();
+            state.idle += 1;
+            let waited = self
+                .0
+                .bell
+                .wait_timeout_while(state, KEPT, |state| state.work.is_empty());
+            let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+            let Some(work) = state.work.pop_front() else {
+                return;
+            };
+            drop(state);
+            work();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn step_back() {
     #[cfg(target_os = "linux")]
     {
-        // No id stands for this thread. Where it is refused, the work is done all the same.
+        // Where it is refused, the work is done all the same.
         let _ = rustix::process::nice(NICE);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::thread::{ThreadId, current};
+
     use super::*;
 
+    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn they_are_behind_all_others() {
-        let threads = Threads::new(1).unwrap();
         let nice = || rustix::process::getpriority_process(None).unwrap();
         let ours = nice();
-        assert_eq!(threads.run(nice).await.unwrap(), (ours + NICE).min(19));
+        let theirs = Threads::default().run(nice).unwrap().await;
+        assert_eq!(theirs, Ok((ours + NICE).min(19)));
         assert_eq!(nice(), ours);
+    }
+
+    /// Two at once, each of which ends only when the other one has begun.
+    async fn two_at_once(threads: &Threads) -> [ThreadId; 2] {
+        let (first, from_first) = mpsc::channel();
+        let (second, from_second) = mpsc::channel();
+        let meet = |mine: mpsc::Sender<()>, other: mpsc::Receiver<()>| {
+            move || {
+                mine.send(()).unwrap();
+                other.recv().unwrap();
+                current().id()
+            }
+        };
+        let one = threads.run(meet(first, from_second)).unwrap();
+        let other = threads.run(meet(second, from_first)).unwrap();
+        [one.await.unwrap(), other.await.unwrap()]
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_another() {
+        let threads = Threads::default();
+        for _ in 0..100 {
+            let [one, other] = two_at_once(&threads).await;
+            assert_ne!(one, other);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_the_end_of_one_alone() {
+        let threads = Threads::default();
+        let panicked = threads.run(|| assert_eq!(1, 2)).unwrap();
+        assert!(panicked.await.is_err());
+        assert_eq!(threads.run(|| 7).unwrap().await, Ok(7));
     }
 }
