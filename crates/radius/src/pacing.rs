@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A token bucket: 5,000 datagrams a second, 200 of them at once.
+/// A token bucket: 10,000 datagrams a second, 200 of them at once.
 #[derive(Clone, Debug, Default)]
 pub struct Pacing {
     /// When the bucket would be full again. In the past: it is.
@@ -11,13 +11,13 @@ pub struct Pacing {
 
 impl Pacing {
     /// Datagrams a second, in the long run.
-    pub const RATE: u32 = 5000;
+    pub const RATE: u32 = 10_000;
     /// Datagrams at once.
     pub const BURST: u32 = 200;
     /// What one datagram costs.
     const COST: Duration = Duration::from_nanos(1_000_000_000 / Self::RATE as u64);
     /// What the bucket holds.
-    const FULL: Duration = Duration::from_millis(40);
+    const FULL: Duration = Duration::from_millis(20);
 
     /// A full bucket.
     pub const fn new() -> Self {

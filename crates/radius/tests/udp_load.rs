@@ -88,7 +88,7 @@ async fn sends_are_paced_and_wait_for_their_turn() {
     let begun = tokio::time::Instant::now();
     let words = ask(&client, &simulator, 1000, push(60)).join_all().await;
     assert!(words.iter().all(|word| *word == "accept"));
-    // 200 at once, and 5,000 a second after.
+    // 200 at once, and 10,000 a second after.
     let took = begun.elapsed().as_millis();
-    assert!(took >= 150, "{took}");
+    assert!(took >= 75, "{took}");
 }

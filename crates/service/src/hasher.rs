@@ -1,30 +1,26 @@
 //! Password hashing: argon2id, on as many threads as there are cores, behind all other work, fair,
 //! and with a bounded queue.
 
+mod memory;
 mod threads;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use argon2::password_hash::phc::PasswordHash as Phc;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
 use tracing::{Instrument as _, debug_span};
 use vestibule_engine::Secret;
 use vestibule_store::PasswordHash;
 
+use self::memory::Memory;
 use self::threads::Threads;
 use crate::turns::{NoPlace, Turns};
 use crate::{ClientAddress, Random, TRACE};
-
-/// KiB of memory, passes and lanes: the first choice of OWASP for argon2id.
-const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 
 /// Makes and verifies password hashes.
 #[derive(Debug)]
 pub struct Hasher {
     turns: Turns,
-    threads: Threads,
+    threads: Threads<Memory>,
     cores: usize,
     hashes: AtomicU64,
     refusals: AtomicU64,
@@ -69,7 +65,8 @@ impl Hasher {
         client: ClientAddress,
     ) -> Result<PasswordHash, HasherError> {
         let salt: [u8; 16] = random.bytes();
-        self.run(client, move || hash(&password, &salt)).await
+        self.run(client, move |memory| memory.hash(&password, &salt))
+            .await
     }
 
     /// Whether a password is the one of a hash. Without a hash the answer is no, at the same cost:
@@ -83,9 +80,9 @@ impl Hasher {
         known: Option<PasswordHash>,
         client: ClientAddress,
     ) -> Result<bool, HasherError> {
-        self.run(client, move || match known {
-            Some(known) => verify(&password, &known),
-            None => hash(&password, &[0; 16]).map(|_| false),
+        self.run(client, move |memory| match known {
+            Some(known) => memory.verify(&password, &known),
+            None => memory.hash(&password, &[0; 16]).map(|_| false),
         })
         .await
     }
@@ -108,7 +105,7 @@ impl Hasher {
     async fn run<T: Send + 'static>(
         &self,
         client: ClientAddress,
-        work: impl FnOnce() -> Result<T, HasherError> + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> Result<T, HasherError> + Send + 'static,
     ) -> Result<T, HasherError> {
         let turn = self.turns.take(client).await.map_err(|NoPlace| {
             self.refusals.fetch_add(1, Ordering::Relaxed);
@@ -116,11 +113,7 @@ impl Hasher {
         })?;
         self.hashes.fetch_add(1, Ordering::Relaxed);
         // The turn goes along: work whose client has gone still occupies a thread.
-        let outcome = self.threads.run(move || {
-            let outcome = work();
-            drop(turn);
-            outcome
-        });
+        let outcome = self.threads.run(turn, work);
         let span = debug_span!(target: TRACE, "password hash");
         outcome
             .map_err(HasherError::NoThread)?
@@ -128,32 +121,6 @@ impl Hasher {
             .await
             .map_err(|gone| HasherError::Failed(gone.into()))?
     }
-}
-
-fn argon2() -> Result<Argon2<'static>, HasherError> {
-    let (memory, passes, lanes) = COST;
-    let params = Params::new(memory, passes, lanes, None).map_err(failed)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-}
-
-fn hash(password: &Secret<String>, salt: &[u8]) -> Result<PasswordHash, HasherError> {
-    let phc: Phc = argon2()?
-        .hash_password_with_salt(password.expose().as_bytes(), salt)
-        .map_err(failed)?;
-    Ok(PasswordHash::new(phc.to_string()))
-}
-
-fn verify(password: &Secret<String>, known: &PasswordHash) -> Result<bool, HasherError> {
-    let phc = Phc::new(known.expose()).map_err(failed)?;
-    match argon2()?.verify_password(password.expose().as_bytes(), &phc) {
-        Ok(()) => Ok(true),
-        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
-        Err(other) => Err(failed(other)),
-    }
-}
-
-fn failed(error: impl std::fmt::Display) -> HasherError {
-    HasherError::Failed(error.to_string().into())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The connections of this program: lent for a statement or a transaction, and used again.
 //!
-//! Each is asked whether it still works before it is lent, so that nobody hears of one that the
-//! server has ended meanwhile; and afterwards only if somebody was interrupted.
+//! Each is asked whether it still works before it is lent, unless it did a moment ago, so that nobody
+//! hears of one that the server has ended meanwhile; and afterwards only if somebody was interrupted.
 
 use std::fmt;
 use std::io;
@@ -37,6 +37,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long an answer may take. The server ends a statement earlier by itself, if it can: not when
 /// it hangs, the network is gone, or a commit waits for a standby that does not come.
 const ANSWER: Duration = Duration::from_secs(7);
+/// How long a connection needs not be asked again. A server that was started anew has not come back
+/// in that time.
+const FRESH: Duration = Duration::from_millis(100);
 /// How long a connection may take to show that it still works, or to be cleaned up.
 const PROOF: Duration = Duration::from_secs(1);
 
@@ -54,6 +57,8 @@ impl fmt::Debug for Connections {
 impl Ground for Connections {
     type Error = sqlx::Error;
 
+    // Leaves most connections to others.
+    const LANES: usize = 3;
     const PATIENCE: Duration = PATIENCE;
     const ANSWER: Duration = ANSWER;
 
@@ -392,7 +397,10 @@ impl Manager for Opener {
         Ok(Open { connection })
     }
 
-    async fn recycle(&self, open: &mut Open, _: &Metrics) -> RecycleResult<sqlx::Error> {
+    async fn recycle(&self, open: &mut Open, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+        if metrics.last_used() < FRESH {
+            return Ok(());
+        }
         let proof = Box::pin(open.connection.ping()).await;
         proof.map_err(RecycleError::Backend)
     }

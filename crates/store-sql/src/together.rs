@@ -2,7 +2,7 @@
 //!
 //! Whoever comes while a statement is under way waits for the next one, and is in it with everybody
 //! else who came meanwhile: the more come, the less each costs. When nobody else comes, nobody
-//! waits.
+//! waits. When a statement takes long, or many wait, the next one does not wait for its end.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -18,12 +18,19 @@ use vestibule_store::StoreError;
 
 /// How many are in one statement at most.
 const MOST: usize = 128;
+/// How many wait for one that is under way before another one is begun beside it.
+const MANY: usize = 64;
+/// How long somebody waits for the end of the statements that are under way before another one is
+/// begun beside them.
+const LONG: Duration = Duration::from_millis(5);
 
 /// Where statements are run: a database, as a store reaches it.
 pub trait Ground: Clone + Send + Sync + 'static {
     /// Why it did not do what it was asked.
     type Error: Send + Sync + 'static;
 
+    /// How many statements of a kind may be under way at once.
+    const LANES: usize;
     /// How long somebody waits for a statement to begin.
     const PATIENCE: Duration;
     /// How long an answer may take from then on.
@@ -104,8 +111,8 @@ struct Waiting<I: Item> {
     /// In the order in which they came, by which they are numbered.
     items: VecDeque<(u64, I, Reply<I>)>,
     came: u64,
-    /// Whether somebody works on what waits.
-    at_work: bool,
+    /// How many work on what waits.
+    at_work: usize,
 }
 
 type Reply<I> = Sender<Result<Outcome<<I as Item>::Answer>, Arc<Failure<I>>>>;
@@ -122,7 +129,7 @@ impl<I: Item> Together<I> {
         let waiting = Waiting {
             items: VecDeque::new(),
             came: 0,
-            at_work: false,
+            at_work: 0,
         };
         Self {
             ground,
@@ -136,21 +143,30 @@ impl<I: Item> Together<I> {
     /// When the statement failed, or did not end in time.
     pub async fn ask(&self, item: I) -> Result<Outcome<I::Answer>, StoreError> {
         let (reply, mut answer) = oneshot::channel();
-        let number = {
+        let (number, begins) = {
             let mut waiting = lock(&self.waiting);
             waiting.came += 1;
             let number = waiting.came;
             waiting.items.push_back((number, item, reply));
-            if !std::mem::replace(&mut waiting.at_work, true) {
-                tokio::spawn(work(self.ground.clone(), Arc::clone(&self.waiting)));
+            let others = match waiting.items.len() {
+                ..MANY => 0,
+                _ => I::Ground::LANES - 1,
+            };
+            (number, waiting.begins(others))
+        };
+        if begins {
+            self.begin();
+        }
+        let mut answered = timeout(LONG, &mut answer).await.ok();
+        if answered.is_none() {
+            if self.may_help(number) {
+                self.begin();
             }
-            number
-        };
-        let answered = match timeout(I::Ground::PATIENCE, &mut answer).await {
-            Err(_) if self.take_back(number) => None,
-            Err(_) => timeout(I::Ground::ANSWER, answer).await.ok(),
-            Ok(answered) => Some(answered),
-        };
+            answered = timeout(I::Ground::PATIENCE, &mut answer).await.ok();
+        }
+        if answered.is_none() && !self.take_back(number) {
+            answered = timeout(I::Ground::ANSWER, answer).await.ok();
+        }
         let why = match answered {
             Some(Ok(Ok(outcome))) => return Ok(outcome),
             Some(Ok(Err(error))) => Unanswered::Failed(error),
@@ -160,17 +176,50 @@ impl<I: Item> Together<I> {
         Err(I::Ground::unanswered(why))
     }
 
+    /// Whether it has not begun, and another one may work beside those who do.
+    fn may_help(&self, number: u64) -> bool {
+        let mut waiting = lock(&self.waiting);
+        waiting.place_of(number).is_some() && waiting.begins(I::Ground::LANES - 1)
+    }
+
+    /// Somebody who was counted begins to work.
+    fn begin(&self) {
+        let waiting = guard(Arc::clone(&self.waiting), |waiting| {
+            lock(&waiting).at_work -= 1;
+        });
+        tokio::spawn(work(self.ground.clone(), waiting));
+    }
+
     /// Whether it had not begun; now it does not.
     fn take_back(&self, number: u64) -> bool {
-        let items = &mut lock(&self.waiting).items;
-        let found = items.binary_search_by_key(&number, |(number, ..)| *number);
-        found.is_ok_and(|at| items.remove(at).is_some())
+        let mut waiting = lock(&self.waiting);
+        let place = waiting.place_of(number);
+        place.is_some_and(|place| waiting.items.remove(place).is_some())
+    }
+}
+
+impl<I: Item> Waiting<I> {
+    /// Whether at most so many are at work; then there is one more.
+    fn begins(&mut self, others: usize) -> bool {
+        let begins = self.at_work <= others;
+        self.at_work += usize::from(begins);
+        begins
+    }
+
+    /// Where this one waits, if it does.
+    fn place_of(&self, number: u64) -> Option<usize> {
+        let place = self
+            .items
+            .binary_search_by_key(&number, |(number, ..)| *number);
+        place.ok()
     }
 }
 
 /// Works on what waits until nothing does.
-async fn work<I: Item>(ground: I::Ground, waiting: Arc<Mutex<Waiting<I>>>) {
-    let waiting = guard(waiting, |waiting| lock(&waiting).at_work = false);
+async fn work<I: Item>(
+    ground: I::Ground,
+    waiting: ScopeGuard<Arc<Mutex<Waiting<I>>>, impl FnOnce(Arc<Mutex<Waiting<I>>>)>,
+) {
     let mut came_together = 0;
     loop {
         if came_together > 1 {
@@ -179,7 +228,7 @@ async fn work<I: Item>(ground: I::Ground, waiting: Arc<Mutex<Waiting<I>>>) {
         }
         let next = take(&mut lock(&waiting));
         let Some((items, replies)) = next else {
-            // Whoever came since has begun to work.
+            // It was counted down under the same lock: whoever came since has begun to work.
             ScopeGuard::into_inner(waiting);
             return;
         };
@@ -232,7 +281,7 @@ fn dismiss<I: Item>(waiting: &mut Waiting<I>, moved: &HashSet<Version>) {
     }
 }
 
-/// Takes those who are next; none is at work when there are none.
+/// Takes those who are next; one less is at work when there are none.
 fn take<I: Item>(waiting: &mut Waiting<I>) -> Option<(Vec<I>, Vec<Reply<I>>)> {
     let (mut items, mut replies) = (Vec::new(), Vec::new());
     let mut users = HashSet::new();
@@ -253,8 +302,11 @@ fn take<I: Item>(waiting: &mut Waiting<I>) -> Option<(Vec<I>, Vec<Reply<I>>)> {
     }
     later.append(&mut waiting.items);
     waiting.items = later;
-    waiting.at_work = !items.is_empty();
-    waiting.at_work.then_some((items, replies))
+    if items.is_empty() {
+        waiting.at_work -= 1;
+        return None;
+    }
+    Some((items, replies))
 }
 
 fn lock<I: Item>(waiting: &Mutex<Waiting<I>>) -> MutexGuard<'_, Waiting<I>> {
@@ -262,189 +314,4 @@ fn lock<I: Item>(waiting: &Mutex<Waiting<I>>) -> MutexGuard<'_, Waiting<I>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::future::join_all;
-    use tokio::time::Instant;
-
-    use super::*;
-
-    /// Nothing is done there.
-    #[derive(Clone)]
-    struct Nowhere;
-
-    impl Ground for Nowhere {
-        /// Whether it is a refusal.
-        type Error = bool;
-
-        const PATIENCE: Duration = Duration::from_secs(2);
-        const ANSWER: Duration = Duration::from_secs(3);
-
-        fn is_refusal(error: &bool) -> bool {
-            *error
-        }
-
-        fn unanswered(why: Unanswered<bool>) -> StoreError {
-            StoreError::unavailable(match why {
-                Unanswered::Late => "late",
-                Unanswered::Ended => "ended",
-                Unanswered::Failed(_) => "failed",
-            })
-        }
-    }
-
-    /// Somebody's, and a revision.
-    #[derive(Clone, Copy)]
-    struct Theirs(Uuid, i64);
-
-    /// What a statement that has one of these in it does, whoever else is in it.
-    const REFUSED: i64 = -1;
-    const FAILS: i64 = -2;
-    const HANGS: i64 = -3;
-
-    impl Item for Theirs {
-        type Ground = Nowhere;
-        type Answer = ();
-
-        fn rests_on(&self) -> Option<Version> {
-            let Self(user, revision) = *self;
-            (!user.is_nil()).then_some(Version { user, revision })
-        }
-
-        fn has_moved((): &()) -> bool {
-            true
-        }
-
-        async fn run(items: &[Self], _: &Nowhere) -> Result<Vec<()>, bool> {
-            for Self(_, revision) in items {
-                match *revision {
-                    REFUSED => return Err(true),
-                    FAILS => return Err(false),
-                    HANGS => std::future::pending().await,
-                    _ => {}
-                }
-            }
-            Ok(vec![(); items.len()])
-        }
-    }
-
-    type Answer = oneshot::Receiver<Result<Outcome<()>, Arc<bool>>>;
-
-    fn waiting(whose: impl IntoIterator<Item = u128>) -> (Waiting<Theirs>, Vec<Answer>) {
-        let mut answers = Vec::new();
-        let items = (1..).zip(whose).map(|(number, whose)| {
-            let (reply, answer) = oneshot::channel();
-            answers.push(answer);
-            (number, Theirs(Uuid::from_u128(whose), 1), reply)
-        });
-        let waiting = Waiting {
-            items: items.collect(),
-            came: 0,
-            at_work: true,
-        };
-        (waiting, answers)
-    }
-
-    #[track_caller]
-    fn check_taken(waiting: &mut Waiting<Theirs>, expected: &[u128]) {
-        let taken = take(waiting).map(|(items, _)| items).unwrap_or_default();
-        let taken: Vec<_> = taken.iter().map(|item| item.0.as_u128()).collect();
-        assert_eq!(taken, expected);
-        assert_eq!(waiting.at_work, !expected.is_empty());
-    }
-
-    #[test]
-    fn of_two_about_one_user_the_second_waits() {
-        let (mut waiting, _answers) = waiting([1, 2, 1, 3, 2, 1]);
-        check_taken(&mut waiting, &[1, 2, 3]);
-        check_taken(&mut waiting, &[1, 2]);
-        check_taken(&mut waiting, &[1]);
-        check_taken(&mut waiting, &[]);
-    }
-
-    #[test]
-    fn those_about_nobody_are_no_rivals() {
-        let (mut waiting, _answers) = waiting([0, 0, 0]);
-        check_taken(&mut waiting, &[0, 0, 0]);
-        check_taken(&mut waiting, &[]);
-    }
-
-    #[test]
-    fn a_statement_has_an_end() {
-        let everybody: Vec<u128> = (1..=MOST as u128 + 1).collect();
-        let (mut waiting, _answers) = waiting(everybody.iter().copied());
-        let (first, last) = everybody.split_at(MOST);
-        check_taken(&mut waiting, first);
-        check_taken(&mut waiting, last);
-    }
-
-    #[test]
-    fn who_rests_on_what_has_moved_is_answered_at_once() {
-        let (mut waiting, mut answers) = waiting([1, 1, 2, 1]);
-        waiting.items[3].1.1 = 2;
-        let (first, _) = take(&mut waiting).unwrap();
-        dismiss(&mut waiting, &moved(&first, &[(), ()]));
-        let answered = answers[1].try_recv();
-        assert!(matches!(answered, Ok(Ok(Outcome::Moved))));
-        // The last one knows of the change.
-        check_taken(&mut waiting, &[1]);
-        assert!(answers[3].try_recv().is_err());
-    }
-
-    #[test]
-    fn nobody_asks_for_those_who_stopped_waiting() {
-        let (mut waiting, mut answers) = waiting([1, 2, 3]);
-        answers.remove(1);
-        check_taken(&mut waiting, &[1, 3]);
-        check_taken(&mut waiting, &[]);
-    }
-
-    /// Asks for one of each of these revisions at once, of users of their own; what each hears.
-    async fn asked<const N: usize>(revisions: [i64; N]) -> [String; N] {
-        let together = Together::new(Nowhere);
-        let users = (1..).map(Uuid::from_u128);
-        let items = users.zip(revisions).map(|(user, n)| Theirs(user, n));
-        let answers: Vec<_> = items.map(|item| together.ask(item)).collect();
-        let answers = join_all(answers)
-            .await
-            .into_iter()
-            .map(|answer| match answer {
-                Ok(outcome) => format!("{outcome:?}"),
-                Err(error) => error.to_string(),
-            });
-        answers.collect::<Vec<_>>().try_into().unwrap()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn all_who_are_in_a_statement_hear_how_it_ended() {
-        let answered = "Answered(())";
-        let (refused, failed) = ("Refused", "the store is unavailable: failed");
-        let late = "the store is unavailable: late";
-        assert_eq!(asked([1, 2, 3]).await, [answered; 3]);
-        assert_eq!(asked([1, REFUSED, 3]).await, [refused; 3]);
-        assert_eq!(asked([FAILS, 2, 3]).await, [failed; 3]);
-        assert_eq!(asked([1, 2, HANGS]).await, [late; 3]);
-    }
-
-    /// Who has waited too long for a statement to begin is in none afterwards, and knows it.
-    #[tokio::test(start_paused = true)]
-    async fn what_has_not_begun_is_taken_back() {
-        let together = Together::new(Nowhere);
-        let [one, other] = [1, 2].map(Uuid::from_u128);
-        let start = Instant::now();
-        let hangs = together.ask(Theirs(one, HANGS));
-        let waits = async {
-            // The first one is under way by then.
-            yield_now().await;
-            let waited = together.ask(Theirs(other, 1)).await;
-            (
-                waited.is_err(),
-                start.elapsed(),
-                lock(&together.waiting).items.len(),
-            )
-        };
-        let (hangs, waits) = tokio::join!(hangs, waits);
-        assert!(hangs.is_err());
-        assert_eq!(start.elapsed(), Nowhere::PATIENCE + Nowhere::ANSWER);
-        assert_eq!(waits, (true, Nowhere::PATIENCE, 0));
-    }
-}
+mod tests;

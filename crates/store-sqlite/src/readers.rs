@@ -29,6 +29,8 @@ impl Readers {
 impl Ground for Readers {
     type Error = StoreError;
 
+    /// Some are left to others.
+    const LANES: usize = 2;
     const PATIENCE: Duration = ACQUIRE_TIMEOUT;
     const ANSWER: Duration = ACQUIRE_TIMEOUT.saturating_mul(2);
 

@@ -58,6 +58,8 @@ impl Writer {
 impl Ground for Writer {
     type Error = StoreError;
 
+    /// One writes at a time.
+    const LANES: usize = 1;
     const PATIENCE: Duration = ACQUIRE_TIMEOUT;
     /// As long as it takes: whoever left earlier would give up the numbers of rows of the audit trail
     /// that are perhaps written yet, and a seal could pass them over.

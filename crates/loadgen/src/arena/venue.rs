@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::Heat;
 use crate::fault::{Fault, OrFault as _, Result};
-use crate::http::Request;
+use crate::http::{Answer, Request};
 use crate::load::{Load, Tempo, drive_all};
 use crate::progress;
 use crate::site::{Crowd, Database, Session, Site, TOTP_PROVIDER, faults};
 
 /// Connections, each with one request at a time.
-pub(crate) const CONNECTIONS: usize = 64;
+pub(crate) const CONNECTIONS: usize = 256;
 /// How long a heat may take; what has no answer then is lost.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 /// How long requests come at a pace of their own.
@@ -47,7 +47,7 @@ impl Way<'_> {
 pub(crate) struct Eve {
     /// Tokens of finished sign-ins.
     verified: usize,
-    /// Requests that none may pass by afterwards.
+    /// The first requests: none may pass by one that has passed already.
     some: Vec<Request>,
 }
 
@@ -176,7 +176,12 @@ impl<'a> Venue<'a> {
                 "{stored} tokens were stored for {expected} answers"
             ));
         }
-        faults.extend(none_passes(way.servers, eve.some).await?);
+        // Who was not let in may yet be.
+        let passed = |answer: &Option<Answer>| answer.as_ref().is_some_and(|it| it.status == 200);
+        let tried = eve.some.into_iter().zip(&answers);
+        let spent = tried.filter(|(_, answer)| passed(answer));
+        let spent = spent.map(|(request, _)| request).collect();
+        faults.extend(none_passes(way.servers, spent).await?);
         Ok(Heat {
             per_second,
             latencies,

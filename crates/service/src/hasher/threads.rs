@@ -17,46 +17,68 @@ const NICE: i32 = 10;
 const KEPT: Duration = Duration::from_secs(1);
 
 /// Threads that leave the cores to whoever else has something to do. On Linux only: elsewhere it is
-/// the process that has a priority, not the thread.
-#[derive(Clone, Default)]
-pub(super) struct Threads(Arc<Shared>);
+/// the process that has a priority, not the thread. Each has tools of its own while it lives.
+pub(super) struct Threads<T>(Arc<Shared<T>>);
 
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct Shared<T> {
+    state: Mutex<State<T>>,
     /// Rung when there is work.
     bell: Condvar,
 }
 
-#[derive(Default)]
-struct State {
+struct State<T> {
     /// At most as many as there are idle threads.
-    work: VecDeque<Work>,
+    work: VecDeque<Work<T>>,
     idle: usize,
 }
 
-type Work = Box<dyn FnOnce() + Send>;
+/// Yields what is held until the thread is idle again.
+type Work<T> = Box<dyn FnOnce(&mut T) -> Held + Send>;
 
-impl fmt::Debug for Threads {
+type Held = Box<dyn Send>;
+
+impl<T> Clone for Threads<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Default for Threads<T> {
+    fn default() -> Self {
+        let state = State {
+            work: VecDeque::new(),
+            idle: 0,
+        };
+        Self(Arc::new(Shared {
+            state: Mutex::new(state),
+            bell: Condvar::new(),
+        }))
+    }
+}
+
+impl<T> fmt::Debug for Threads<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Threads").finish_non_exhaustive()
     }
 }
 
-impl Threads {
-    /// Runs this at once, on an idle one or else a new one. The receiver hears of nothing when the
-    /// work panics.
+impl<T: Default + 'static> Threads<T> {
+    /// Runs this at once, on an idle one or else a new one. What is held is dropped when the thread
+    /// can take the next. The receiver hears of nothing when the work panics.
     ///
     /// # Errors
     /// When the system refuses a thread; the work is dropped then.
-    pub(super) fn run<T: Send + 'static>(
+    pub(super) fn run<O: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> io::Result<oneshot::Receiver<T>> {
+        held: impl Send + 'static,
+        work: impl FnOnce(&mut T) -> O + Send + 'static,
+    ) -> io::Result<oneshot::Receiver<O>> {
         let (done, outcome) = oneshot::channel();
-        let work: Work = Box::new(move || {
+        let work: Work<T> = Box::new(move |tools| {
+            let held = Box::new(held);
             // Who has stopped waiting does not hear of it.
-            let _ = done.send(work());
+            let _ = done.send(work(tools));
+            held
         });
         let mut state = self.state();
         if state.idle > state.work.len() {
@@ -69,32 +91,30 @@ impl Threads {
         let thread = Builder::new().name("hasher".to_owned());
         thread.spawn(move || {
             step_back();
-            work();
-            threads.work_on();
+            threads.work_on(work);
         })?;
         Ok(outcome)
     }
 
     /// Does what comes, until nothing has come for a while.
-    fn work_on(&self) {
-        loop {
-            let mut state = self.state();
-            state.idle += 1;
+    fn work_on(&self, first: Work<T>) {
+        let mut tools = T::default();
+        let mut next = Some(first);
+        while let Some(work) = next {
+            let held = work(&mut tools);
+            self.state().idle += 1;
+            drop(held);
             let waited = self
                 .0
                 .bell
-                .wait_timeout_while(state, KEPT, |state| state.work.is_empty());
+                .wait_timeout_while(self.state(), KEPT, |state| state.work.is_empty());
             let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
             state.idle -= 1;
-            let Some(work) = state.work.pop_front() else {
-                return;
-            };
-            drop(state);
-            work();
+            next = state.work.pop_front();
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -119,24 +139,27 @@ mod tests {
     async fn they_are_behind_all_others() {
         let nice = || rustix::process::getpriority_process(None).unwrap();
         let ours = nice();
-        let theirs = Threads::default().run(nice).unwrap().await;
+        let theirs = Threads::<()>::default()
+            .run((), move |()| nice())
+            .unwrap()
+            .await;
         assert_eq!(theirs, Ok((ours + NICE).min(19)));
         assert_eq!(nice(), ours);
     }
 
     /// Two at once, each of which ends only when the other one has begun.
-    async fn two_at_once(threads: &Threads) -> [ThreadId; 2] {
+    async fn two_at_once(threads: &Threads<()>) -> [ThreadId; 2] {
         let (first, from_first) = mpsc::channel();
         let (second, from_second) = mpsc::channel();
         let meet = |mine: mpsc::Sender<()>, other: mpsc::Receiver<()>| {
-            move || {
+            move |(): &mut ()| {
                 mine.send(()).unwrap();
                 other.recv().unwrap();
                 current().id()
             }
         };
-        let one = threads.run(meet(first, from_second)).unwrap();
-        let other = threads.run(meet(second, from_first)).unwrap();
+        let one = threads.run((), meet(first, from_second)).unwrap();
+        let other = threads.run((), meet(second, from_first)).unwrap();
         [one.await.unwrap(), other.await.unwrap()]
     }
 
@@ -152,8 +175,8 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_the_end_of_one_alone() {
         let threads = Threads::default();
-        let panicked = threads.run(|| assert_eq!(1, 2)).unwrap();
+        let panicked = threads.run((), |()| assert_eq!(1, 2)).unwrap();
         assert!(panicked.await.is_err());
-        assert_eq!(threads.run(|| 7).unwrap().await, Ok(7));
+        assert_eq!(threads.run((), |()| 7).unwrap().await, Ok(7));
     }
 }
