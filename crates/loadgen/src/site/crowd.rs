@@ -194,7 +194,10 @@ impl Crowd {
         let theirs = sessions.iter().map(|session| self.member(session));
         let last_steps = theirs.map(|member| member.map(|member| member.last_step));
         let last_step = last_steps.collect::<Result<Vec<_>>>()?.into_iter().max();
-        let step = next_step(last_step.unwrap_or_default()).await?;
+        let mut step = next_step(last_step.unwrap_or_default()).await?;
+        while self.repeats(sessions, step)? {
+            step = next_step(step).await?;
+        }
         for session in sessions {
             if let Some(member) = self.members.get_mut(session.member) {
                 member.last_step = step;
@@ -203,13 +206,18 @@ impl Crowd {
         self.spent_codes(sessions)
     }
 
+    /// Whether somebody's code of a step looks like one that was used.
+    fn repeats(&self, sessions: &[Session], step: u64) -> Result<bool> {
+        let phones = sessions.iter().map(|session| self.member(session)?.phone());
+        let mut repeat = phones.map(|phone| phone.map(|phone| phone.repeats(step)));
+        repeat.try_fold(false, |any, one| Ok(any | one?))
+    }
+
     /// The same with the codes that were used last.
     pub(crate) fn spent_codes(&self, sessions: &[Session]) -> Result<Vec<Request>> {
         let finish = |session: &Session| {
             let member = self.member(session)?;
-            let phone = member.phone.as_ref();
-            let phone = phone.or_fault("a user has no authenticator")?;
-            session.finish(&phone.code(member.last_step))
+            session.finish(&member.phone()?.code(member.last_step))
         };
         sessions.iter().map(finish).collect()
     }
@@ -222,22 +230,22 @@ impl Crowd {
             .get_mut(number)
             .or_fault("there is no such user")?;
         let now = step_now()?;
-        let step = now.max(member.last_step + 1);
+        let mut step = now.max(member.last_step + 1);
+        while member.phone()?.repeats(step) {
+            step += 1;
+        }
         // The server takes codes of one step either way.
         if step > now + 1 {
             return Ok(None);
         }
         member.last_step = step;
-        let phone = member.phone.as_ref();
-        let phone = phone.or_fault("a user has no authenticator")?;
-        Ok(Some(phone.code(step)))
+        Ok(Some(member.phone()?.code(step)))
     }
 
     /// A code that is none of theirs, now or soon.
     pub(crate) fn wrong_code(&self, number: usize) -> Result<String> {
         let member = self.members.get(number).or_fault("there is no such user")?;
-        let phone = member.phone.as_ref();
-        let phone = phone.or_fault("a user has no authenticator")?;
+        let phone = member.phone()?;
         let now = step_now()?;
         let near: Vec<_> = (now.saturating_sub(3)..=now + 3)
             .map(|step| phone.code(step))
@@ -255,6 +263,12 @@ impl Crowd {
 
 async fn prepare(address: SocketAddr, requests: Vec<Request>) -> Result<Load> {
     drive(address, CONNECTIONS, requests, Tempo::Closed, PATIENCE).await
+}
+
+impl Member {
+    fn phone(&self) -> Result<&Phone> {
+        self.phone.as_ref().or_fault("a user has no authenticator")
+    }
 }
 
 impl Session {
